@@ -1,0 +1,44 @@
+/**
+ * Every error code, with the exit code of the command line that it maps to.
+ * The codes are stable: scripts and callers depend on them.
+ */
+export const errorCodes = {
+  'internal-error': { exitCode: 1, meaning: 'a fault in vmplug itself' },
+  'source-unsuitable': { exitCode: 1, meaning: 'the host device cannot be plugged: wrong kind, empty, unreadable' },
+  'state-unavailable': { exitCode: 1, meaning: 'the state directory cannot be used: read-only, full, not ours' },
+  'state-too-new': { exitCode: 1, meaning: 'the state was written by a newer vmplug' },
+  'invalid-state': { exitCode: 1, meaning: 'a saved state is not one that could have been written' },
+  'not-qmp': { exitCode: 1, meaning: 'what answers on the socket does not speak QMP' },
+  'protocol-error': { exitCode: 1, meaning: 'the VMM broke its own protocol' },
+  'missing-package': { exitCode: 1, meaning: 'a program that is needed is not installed' },
+  'start-failed': { exitCode: 1, meaning: 'the VMM did not start' },
+  'guest-removed': { exitCode: 1, meaning: 'the guest let go of the device by itself while it was being attached' },
+  'id-exhausted': { exitCode: 1, meaning: 'no unused id was found' },
+  'too-many-attachments': { exitCode: 1, meaning: 'the attach count is at its limit' },
+  aborted: { exitCode: 1, meaning: 'the caller gave up' },
+  'invalid-argument': { exitCode: 2, meaning: 'an argument is not valid' },
+  'sandbox-not-found': { exitCode: 3, meaning: 'no such sandbox' },
+  'device-not-found': { exitCode: 3, meaning: 'no such device' },
+  'source-not-found': { exitCode: 3, meaning: 'no such host device' },
+  'vm-gone': { exitCode: 3, meaning: 'the VM has ended' },
+  'source-in-use': { exitCode: 4, meaning: 'this host uses the device: mounted, swap, device-mapper, …' },
+  'source-locked': { exitCode: 4, meaning: 'another process has the image locked' },
+  'already-attached': { exitCode: 4, meaning: 'the device is attached to this sandbox already' },
+  'claimed-elsewhere': { exitCode: 4, meaning: 'another sandbox has the device' },
+  'no-free-place': { exitCode: 4, meaning: 'nowhere to plug it: every slot or index is taken' },
+  'bus-not-hotpluggable': { exitCode: 4, meaning: 'the bus takes no devices while the VM runs' },
+  'sandbox-exists': { exitCode: 4, meaning: 'there is a sandbox of that name' },
+  'sandbox-in-use': { exitCode: 4, meaning: 'the sandbox still has devices' },
+  'vm-paused': { exitCode: 4, meaning: 'the VM is paused, so the guest cannot answer' },
+  'operation-in-progress': { exitCode: 4, meaning: 'another operation on the device is running' },
+  'device-not-attached': { exitCode: 4, meaning: 'the device has no attachment' },
+  'remove-attached-device': { exitCode: 4, meaning: 'the last reference of an attached device was dropped' },
+  'vmm-refused': { exitCode: 5, meaning: 'the VMM said no' },
+  unsupported: { exitCode: 5, meaning: 'the VMM or the guest cannot do this' },
+  'unplug-refused': { exitCode: 5, meaning: 'the guest refused to let go' },
+  'deadline-passed': { exitCode: 6, meaning: 'the guest or the VMM did not answer in time' },
+  'monitor-busy': { exitCode: 6, meaning: 'the QMP socket did not greet in time: it serves one client at a time' },
+  'outcome-unknown': { exitCode: 7, meaning: 'a command went out and nobody knows what became of it' },
+} as const satisfies Record<string, { exitCode: 1 | 2 | 3 | 4 | 5 | 6 | 7; meaning: string }>;
+
+export type ErrorCode = keyof typeof errorCodes;

@@ -1,0 +1,13 @@
+/** Where the guest finds a device: verified from the VMM's replies, never predicted. */
+export interface GuestAddress {
+  /** PCI address in the guest, `0000:01:00.0`, once the guest has numbered its buses. */
+  pci?: string;
+  /** PCI path, root-most slot first, `02/00`. */
+  pciPath?: string;
+  /** `<channel>:<scsi-id>:<lun>` on the controller whose PCI address is in `pci`. */
+  scsi?: string;
+  /** The identity that we planted, ≤ 20 characters. */
+  serial?: string;
+  /** The udev link to look for in the guest, made from the serial. */
+  byId?: string;
+}

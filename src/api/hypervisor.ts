@@ -1,0 +1,107 @@
+import type { Evidence } from './evidence.ts';
+import type { GuestAddress } from './guest-address.ts';
+import type { HypervisorType } from './device-type.ts';
+import type { JsonValue } from './json.ts';
+import type { Bus, Place } from './place.ts';
+import type { Command } from './plan.ts';
+
+/** Limits of one exchange with a VMM. */
+export interface ExchangeOptions {
+  /** Milliseconds; every wait has a deadline. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export type VmStatus = 'running' | 'paused' | 'not-started' | 'ended';
+
+/** What a VMM said it can do, asked once per VM and kept with the sandbox. */
+export interface VmmFacts {
+  readonly type: HypervisorType;
+  /** `7.2.22` */
+  readonly version: string;
+  /** QEMU's machine type, `pc-q35-7.2`; empty where the VMM has no such thing. */
+  readonly machine: string;
+  /** Names of what it can do; each VMM's folder says which it looks for. */
+  readonly features: readonly string[];
+}
+
+/** What is known of one device from the VMM's own answers. */
+export interface Observation {
+  /** The VMM has it. */
+  readonly present: boolean;
+  /** The strongest evidence seen now; `undefined` when it is not present. */
+  readonly evidence?: Evidence;
+  /** The strongest level that this device can show on this VMM. */
+  readonly best: Evidence;
+  readonly guest: GuestAddress;
+}
+
+/** Everything in a VMM that could be ours, for settling what is not known. */
+export interface Inventory {
+  readonly devices: readonly string[];
+  /** Back ends: block nodes, character devices. */
+  readonly backends: readonly string[];
+}
+
+/** What a VMM says of a device unasked. */
+export type DeviceEvent = 'removed' | 'removal-refused';
+
+/** What became of asking for a removal. */
+export type UnplugReply = 'requested' | 'pending' | 'busy' | 'gone';
+
+/** How an unplug may be asked for in this VMM, by the method of the place. */
+export interface UnplugPolicy {
+  /** A request sent before the guest's driver runs is lost for good: wait for it first. */
+  readonly waitForGuest: boolean;
+  /** Ask again after so many milliseconds of silence; `undefined` = never. */
+  readonly repeatAfterMs?: number;
+}
+
+/**
+ * The driver of one VMM, connected to one VM. It asks and sends; what is to be done, and in
+ * which order, is decided above it.
+ */
+export interface Hypervisor extends AsyncDisposable {
+  readonly facts: VmmFacts;
+  /** @throws VmplugError `vm-gone`, `deadline-passed` */
+  status(options: ExchangeOptions): Promise<VmStatus>;
+  /**
+   * Every bus, with what is on it. May be what was seen a moment ago, kept true by events;
+   * `fresh` looks again.
+   */
+  buses(options: ExchangeOptions & { readonly fresh?: boolean }): Promise<Bus[]>;
+  /**
+   * Sends the commands in order without waiting in between; one promise for each reply.
+   * @throws VmplugError `vmm-refused`; `outcome-unknown` when the connection was lost after
+   * the command went out
+   */
+  submit(commands: readonly Command[], options: ExchangeOptions): Promise<JsonValue>[];
+  /**
+   * Asks for a removal. The reply means only that the request was heard.
+   * @throws VmplugError `vmm-refused`, `unplug-refused`
+   */
+  requestUnplug(command: Command, options: ExchangeOptions): Promise<UnplugReply>;
+  unplugPolicy(place: Place): UnplugPolicy;
+  /**
+   * What is known of a device now; asks, and does not wait. `evidenceOnly` leaves out the guest
+   * address and what else costs time, for polling.
+   */
+  observe(
+    vmmId: string,
+    place: Place,
+    options: ExchangeOptions & { readonly evidenceOnly?: boolean },
+  ): Promise<Observation>;
+  inventory(options: ExchangeOptions): Promise<Inventory>;
+  /** Whether this refusal of a release means that there is nothing left to release. */
+  isAlreadyReleased(error: unknown): boolean;
+  /** Whether this refusal of a release means that the VMM is not quite done with it. */
+  isStillInUse(error: unknown): boolean;
+  /** Whether this refusal of a device means that something sits at its place. */
+  isPlaceTaken(error: unknown): boolean;
+  /** Whether this refusal means that another process holds the image's lock. */
+  isLocked(error: unknown): boolean;
+  /** Hears what the VMM says of a device; returns what stops the listening. */
+  onDeviceEvent(vmmId: string, listener: (event: DeviceEvent) => void): () => void;
+  /** Hears that the connection was lost; returns what stops the listening. */
+  onLost(listener: () => void): () => void;
+}

@@ -1,0 +1,22 @@
+import type { HypervisorType } from './device-type.ts';
+import type { VmmFacts } from './hypervisor.ts';
+import type { ProcessIdentity } from './operation.ts';
+
+/** One VM that vmplug knows. */
+export interface SandboxRecord {
+  readonly name: string;
+  readonly hypervisor: HypervisorType;
+  /** The UNIX socket of the VMM's API, absolute. */
+  readonly socket: string;
+  /** `run`: vmplug started it and may stop it. `adopted`: it is somebody else's. */
+  readonly origin: 'run' | 'adopted';
+  /** The VMM's process, where it could be found. */
+  readonly process?: ProcessIdentity;
+  /** The folder with the sockets and logs of a VM that vmplug started. */
+  readonly directory?: string;
+  /** The socket behind the guest's second serial port, when the lab guest runs in it. */
+  readonly execSocket?: string;
+  readonly facts: VmmFacts;
+  /** Unix milliseconds. */
+  readonly createdAt: number;
+}

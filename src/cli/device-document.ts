@@ -1,0 +1,33 @@
+import type { AttachmentRecord } from '../api/attachment.ts';
+
+/** A device under `--json`. The fields are stable; scripts depend on them. */
+export function deviceDocument(attachment: AttachmentRecord): Record<string, unknown> {
+  const { host, place } = attachment;
+  return {
+    id: attachment.id,
+    sandbox: attachment.sandbox,
+    source: attachment.source,
+    kind: attachment.kind,
+    driver: attachment.driver,
+    state: attachment.state,
+    evidence: attachment.evidence ?? null,
+    guest: attachment.guest,
+    timeline: attachment.timeline,
+    path: host.layers[0].path,
+    format: host.layers[0].format,
+    size: host.virtualSize,
+    readOnly: host.readOnly,
+    shareRw: host.shareRw,
+    serial: attachment.serial,
+    place,
+    vmmId: attachment.plan.vmmId,
+    createdAt: new Date(attachment.createdAt).toISOString(),
+  };
+}
+
+/** `resolve 1.2 ms, plan 0.1 ms, …` */
+export function timelineText(timeline: Readonly<Record<string, number>>): string {
+  return Object.entries(timeline)
+    .map(([stage, milliseconds]) => `${stage} ${milliseconds} ms`)
+    .join(', ');
+}

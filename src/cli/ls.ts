@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+import { readListing } from '../manager/listing.ts';
+import { stateDirectory } from '../sandbox/directories.ts';
+import { deviceDocument } from './device-document.ts';
+import { common, type CommonOptions } from './options.ts';
+import { print, printJson, size, table } from './output.ts';
+
+/** `vmplug ls` */
+export function addLs(program: Command): void {
+  common(
+    program.command('ls').description('list the devices of a sandbox, or of all').argument('[sandbox]'),
+  ).action((sandbox: string | undefined, flags: CommonOptions) => {
+    const { attachments } = readListing(stateDirectory(flags.stateDir), sandbox);
+    if (flags.json === true) {
+      printJson('devices', { devices: attachments.map(deviceDocument) });
+      return;
+    }
+    if (attachments.length === 0) {
+      print(sandbox === undefined ? 'no devices' : `no devices in ${sandbox}`);
+      return;
+    }
+    const rows = attachments.map((device) => [
+      device.id,
+      device.sandbox,
+      device.driver,
+      device.state,
+      device.evidence ?? '-',
+      size(device.host.virtualSize),
+      device.guest.pci ?? device.guest.scsi ?? '-',
+      device.source,
+    ]);
+    print(table(['ID', 'SANDBOX', 'DRIVER', 'STATE', 'EVIDENCE', 'SIZE', 'GUEST', 'SOURCE'], rows));
+  });
+}

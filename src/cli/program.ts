@@ -1,0 +1,82 @@
+import { Command, CommanderError } from 'commander';
+import { addAttach } from './attach.ts';
+import { addDetach } from './detach.ts';
+import { addDoctor } from './doctor.ts';
+import { reportError } from './errors.ts';
+import { addInspect } from './inspect.ts';
+import { addLs } from './ls.ts';
+import { addSandbox } from './sandbox.ts';
+import { version } from './version.ts';
+
+const usageError = 2;
+
+/** The whole command line; each verb is defined in a file of its own. */
+export function buildProgram(): Command {
+  const program = new Command('vmplug')
+    .description('Plugs host devices into VM sandboxes, proves that the guest has them, and never loses track of one.')
+    .version(version)
+    .showSuggestionAfterError()
+    .exitOverride()
+    .addHelpText('after', exitCodes);
+  addSandbox(program);
+  addAttach(program);
+  addDetach(program);
+  addLs(program);
+  addInspect(program);
+  addDoctor(program);
+  return program;
+}
+
+/** Runs one command line and returns its exit code. */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  const json = asksForJson(args);
+  try {
+    process.exitCode = 0;
+    await inherited(buildProgram(), json).parseAsync(args, { from: 'user' });
+    return Number(process.exitCode);
+  } catch (error) {
+    if (error instanceof CommanderError) return usage(error, json);
+    return reportError(error, json);
+  }
+}
+
+/** Subcommands fail and print like the program itself. */
+function inherited(command: Command, json: boolean): Command {
+  command.exitOverride();
+  if (json) command.configureOutput({ outputError: () => undefined });
+  for (const child of command.commands) inherited(child, json);
+  return command;
+}
+
+async function usage(error: CommanderError, json: boolean): Promise<number> {
+  if (error.exitCode === 0) return 0;
+  if (json && error.code !== 'commander.help') {
+    const { usageProblem } = await import('./errors.ts');
+    reportError(usageProblem(error.message), json);
+  }
+  return usageError;
+}
+
+/** Whether `--json` is among the options, and not behind `--`. */
+function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return args.slice(0, end === -1 ? undefined : end).includes('--json');
+}
+
+const exitCodes = `
+Exit codes:
+  0  done
+  1  anything else
+  2  the command line is wrong
+  3  no such sandbox, device or host device
+  4  conflict: in use, held, already there, no free slot
+  5  the VMM refused
+  6  a deadline passed: the guest or the VMM did not answer (the operation stays recorded)
+  7  outcome unknown: vmplug doctor will settle it
+
+Examples:
+  vmplug sandbox run vm1
+  vmplug attach vm1 ./disk.img
+  vmplug ls
+  vmplug detach vm1 ./disk.img
+  vmplug sandbox stop vm1`;

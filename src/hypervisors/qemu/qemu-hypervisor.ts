@@ -1,0 +1,247 @@
+import { VmplugError } from '../../api/errors.ts';
+import type {
+  DeviceEvent,
+  ExchangeOptions,
+  Hypervisor,
+  Inventory,
+  Observation,
+  UnplugPolicy,
+  UnplugReply,
+  VmmFacts,
+  VmStatus,
+} from '../../api/hypervisor.ts';
+import type { JsonValue } from '../../api/json.ts';
+import type { Bus, Place } from '../../api/place.ts';
+import type { Command } from '../../api/plan.ts';
+import { discoverBuses } from './discover.ts';
+import { LiveBuses } from './live-buses.ts';
+import { observe } from './observe.ts';
+import { probe } from './probe.ts';
+import { QmpConnection, type QmpEvent } from './qmp/index.ts';
+import { hasQuirk } from './quirks.ts';
+import { isAlreadyReleased, isLocked, isPlaceTaken, isStillInUse, unplugReplyOf } from './refusals.ts';
+import { namedNodesReply, qomProperties, readReply, statusReply } from './replies.ts';
+import { describeBuses } from './topology.ts';
+
+/** What QEMU's run states mean for a guest that should answer (qapi/run-state.json). */
+const notRunning: Readonly<Record<string, VmStatus>> = {
+  prelaunch: 'not-started',
+  inmigrate: 'not-started',
+  shutdown: 'ended',
+};
+
+const statusEvents = new Set(['STOP', 'RESUME', 'SHUTDOWN', 'RESET', 'SUSPEND', 'WAKEUP', 'GUEST_PANICKED']);
+
+/**
+ * QEMU over QMP. Holds one connection and makes a new one when it was lost: what happened in
+ * between is then asked for, because events of that time are gone.
+ */
+export class QemuHypervisor implements Hypervisor {
+  readonly facts: VmmFacts;
+  readonly #socket: string;
+  #connection: QmpConnection;
+  #reconnecting: Promise<QmpConnection> | undefined;
+  #closed = false;
+  readonly #deviceListeners = new Map<string, Set<(event: DeviceEvent) => void>>();
+  readonly #lostListeners = new Set<() => void>();
+  readonly #buses = new LiveBuses();
+  #status: VmStatus | undefined;
+
+  private constructor(socket: string, connection: QmpConnection, facts: VmmFacts) {
+    this.#socket = socket;
+    this.facts = facts;
+    this.#connection = connection;
+    this.#watch(connection);
+  }
+
+  /**
+   * Connects to a QMP socket. `facts` spares the questions that were asked of this VM before.
+   * @throws VmplugError as {@link QmpConnection.connect}
+   */
+  static async connect(
+    socket: string,
+    options: ExchangeOptions & { readonly facts?: VmmFacts },
+  ): Promise<QemuHypervisor> {
+    const connection = await QmpConnection.connect(socket, options);
+    try {
+      const facts =
+        options.facts ?? (await probe((commands, limits) => connection.batch(commands, limits), options));
+      return new QemuHypervisor(socket, connection, facts);
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  }
+
+  async status(options: ExchangeOptions): Promise<VmStatus> {
+    if (this.#status === undefined || this.#connection.ended) {
+      const reply = readReply(statusReply, await this.#ask({ execute: 'query-status' }, options), 'query-status');
+      this.#status = reply.running ? 'running' : (notRunning[reply.status] ?? 'paused');
+    }
+    return this.#status;
+  }
+
+  /** Walks the machine once and keeps the picture up to date by events; `fresh` walks again. */
+  async buses(options: ExchangeOptions & { readonly fresh?: boolean }): Promise<Bus[]> {
+    if (options.fresh === true || this.#connection.ended) this.#buses.forget();
+    return this.#buses.get(async () =>
+      describeBuses(await discoverBuses((commands, limits) => this.submit(commands, limits), options)),
+    );
+  }
+
+  submit(commands: readonly Command[], options: ExchangeOptions): Promise<JsonValue>[] {
+    if (!this.#connection.ended) return this.#connection.batch(commands, options);
+    const replies = this.#reconnected(options).then((connection) => connection.batch(commands, options));
+    return commands.map(async (_, index) => {
+      const reply = (await replies)[index];
+      return reply ?? null;
+    });
+  }
+
+  async requestUnplug(command: Command, options: ExchangeOptions): Promise<UnplugReply> {
+    try {
+      await this.#ask(command, options);
+      return 'requested';
+    } catch (error) {
+      const reply = unplugReplyOf(error);
+      if (reply === undefined) throw error;
+      return reply;
+    }
+  }
+
+  unplugPolicy(place: Place): UnplugPolicy {
+    switch (place.unplug) {
+      case 'acpi':
+        return hasQuirk(this.facts.version, 'early-acpi-unplug-blocks')
+          ? { waitForGuest: true }
+          : { waitForGuest: false, repeatAfterMs: 1000 };
+      case 'pcie-native':
+        // A second press within the guest's 5 s would cancel the first.
+        return { waitForGuest: false, repeatAfterMs: 10_000 };
+      case 'immediate':
+        return { waitForGuest: false };
+    }
+  }
+
+  async observe(
+    vmmId: string,
+    place: Place,
+    options: ExchangeOptions & { readonly evidenceOnly?: boolean },
+  ): Promise<Observation> {
+    return observe((commands, limits) => this.submit(commands, limits), this.facts, vmmId, place, options);
+  }
+
+  async inventory(options: ExchangeOptions): Promise<Inventory> {
+    const [devices, nodes] = await Promise.all(
+      this.submit(
+        [
+          { execute: 'qom-list', arguments: { path: '/machine/peripheral' } },
+          { execute: 'query-named-block-nodes', arguments: { flat: true } },
+        ],
+        options,
+      ),
+    );
+    return {
+      devices: readReply(qomProperties, devices ?? null, 'qom-list')
+        .filter(({ type }) => type.startsWith('child<'))
+        .map(({ name }) => name),
+      backends: readReply(namedNodesReply, nodes ?? null, 'query-named-block-nodes').flatMap(
+        (node) => node['node-name'] ?? [],
+      ),
+    };
+  }
+
+  isAlreadyReleased(error: unknown): boolean {
+    return isAlreadyReleased(error);
+  }
+
+  isStillInUse(error: unknown): boolean {
+    return isStillInUse(error);
+  }
+
+  isLocked(error: unknown): boolean {
+    return isLocked(error);
+  }
+
+  isPlaceTaken(error: unknown): boolean {
+    return isPlaceTaken(error);
+  }
+
+  onDeviceEvent(vmmId: string, listener: (event: DeviceEvent) => void): () => void {
+    const listeners = this.#deviceListeners.get(vmmId) ?? new Set();
+    this.#deviceListeners.set(vmmId, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#deviceListeners.get(vmmId) === listeners) {
+        this.#deviceListeners.delete(vmmId);
+      }
+    };
+  }
+
+  onLost(listener: () => void): () => void {
+    this.#lostListeners.add(listener);
+    return () => this.#lostListeners.delete(listener);
+  }
+
+  /** Ends QEMU (`quit`): as pulling the plug of the guest. */
+  async quit(options: ExchangeOptions): Promise<void> {
+    await this.#ask({ execute: 'quit' }, options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await this.#connection.close();
+  }
+
+  async #ask(command: Command, options: ExchangeOptions): Promise<JsonValue> {
+    const [reply] = await Promise.all(this.submit([command], options));
+    return reply ?? null;
+  }
+
+  #reconnected(options: ExchangeOptions): Promise<QmpConnection> {
+    if (this.#closed) {
+      return Promise.reject(
+        new VmplugError('aborted', {
+          action: 'ask the VMM on',
+          subject: this.#socket,
+          reason: 'the connection was closed here',
+        }),
+      );
+    }
+    this.#reconnecting ??= QmpConnection.connect(this.#socket, options)
+      .then((connection) => {
+        this.#connection = connection;
+        this.#watch(connection);
+        return connection;
+      })
+      .finally(() => {
+        this.#reconnecting = undefined;
+      });
+    return this.#reconnecting;
+  }
+
+  #watch(connection: QmpConnection): void {
+    this.#status = undefined;
+    this.#buses.forget();
+    connection.onEvent((event) => this.#take(event));
+    void connection.closed.then((reason) => {
+      if (reason === undefined || connection !== this.#connection) return;
+      for (const listener of this.#lostListeners) listener();
+    });
+  }
+
+  #take({ event, data }: QmpEvent): void {
+    if (statusEvents.has(event)) this.#status = undefined;
+    const said = deviceEvents[event];
+    const device = data['device'] ?? /^\/machine\/peripheral\/([^/]+)$/.exec(String(data['path'] ?? ''))?.[1];
+    if (said === undefined || typeof device !== 'string') return;
+    if (said === 'removed') this.#buses.vacate(device);
+    for (const listener of this.#deviceListeners.get(device) ?? []) listener(said);
+  }
+}
+
+const deviceEvents: Readonly<Record<string, DeviceEvent>> = {
+  DEVICE_DELETED: 'removed',
+  DEVICE_UNPLUG_GUEST_ERROR: 'removal-refused',
+  MEM_UNPLUG_ERROR: 'removal-refused',
+};

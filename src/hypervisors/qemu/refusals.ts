@@ -1,0 +1,45 @@
+import type { UnplugReply } from '../../api/hypervisor.ts';
+import { qmpErrorOf } from './qmp/index.ts';
+
+/**
+ * What QEMU means by refusing a command. It has one error class for nearly everything, so the
+ * words are looked at; those of 7.2 and 10.0 are both known here, and only here.
+ */
+
+/** What a refused `device_del` means; `undefined` when it is a real refusal. */
+export function unplugReplyOf(error: unknown): UnplugReply | undefined {
+  const refusal = qmpErrorOf(error);
+  if (refusal === undefined) return undefined;
+  if (refusal.class === 'DeviceNotFound') return 'gone';
+  if (/already in the process of unplug/.test(refusal.desc)) return 'pending';
+  if (/guest is busy|not allowed while migrating/.test(refusal.desc)) return 'busy';
+  return undefined;
+}
+
+/** Whether a `device_add` failed because something sits at the place. */
+export function isPlaceTaken(error: unknown): boolean {
+  const refusal = qmpErrorOf(error);
+  return (
+    refusal !== undefined && /not available for .*in use|already occupied|lun already used/.test(refusal.desc)
+  );
+}
+
+/** Whether a release failed because there is nothing left to release. */
+export function isAlreadyReleased(error: unknown): boolean {
+  const refusal = qmpErrorOf(error);
+  return (
+    refusal !== undefined &&
+    (refusal.class === 'DeviceNotFound' ||
+      /Failed to find node|Cannot find device|not found/.test(refusal.desc))
+  );
+}
+
+/** Whether a release failed because QEMU is not quite done with it. */
+export function isStillInUse(error: unknown): boolean {
+  return /is in use|is busy/.test(qmpErrorOf(error)?.desc ?? '');
+}
+
+/** Whether an image could not be opened because another process holds its lock. */
+export function isLocked(error: unknown): boolean {
+  return /Failed to get .*lock/.test(qmpErrorOf(error)?.desc ?? '');
+}

@@ -1,0 +1,81 @@
+import * as z from 'zod';
+import { VmplugError } from '../../api/errors.ts';
+import type { JsonValue } from '../../api/json.ts';
+
+/** The shapes of QEMU's replies as far as they are read (docs/interop/qemu-qmp-ref). */
+
+const integer = z.union([z.int(), z.bigint()]);
+
+export const versionReply = z.object({
+  qemu: z.object({ major: z.int(), minor: z.int(), micro: z.int() }),
+  package: z.string(),
+});
+
+export const statusReply = z.object({ status: z.string(), running: z.boolean() });
+
+export const qomProperties = z.array(z.object({ name: z.string(), type: z.string() }));
+export type QomProperties = z.infer<typeof qomProperties>;
+
+export const virtioStatusReply = z.object({ status: z.object({ statuses: z.array(z.string()) }) });
+
+const region = z.object({ bar: z.int(), size: integer, address: integer });
+
+/** One PCI function; a bridge has what is behind it. */
+export interface PciDevice {
+  bus: number;
+  slot: number;
+  function: number;
+  qdev_id: string;
+  regions: { bar: number; size: number | bigint; address: number | bigint }[];
+  pci_bridge?: { bus: { secondary: number }; devices?: PciDevice[] | undefined } | undefined;
+}
+
+const pciDevice: z.ZodType<PciDevice> = z.object({
+  bus: z.int(),
+  slot: z.int(),
+  function: z.int(),
+  qdev_id: z.string(),
+  regions: z.array(region),
+  pci_bridge: z
+    .object({
+      bus: z.object({ secondary: z.int() }),
+      get devices() {
+        return z.array(pciDevice).optional();
+      },
+    })
+    .optional(),
+});
+
+export const pciReply = z.array(z.object({ bus: z.int(), devices: z.array(pciDevice) }));
+
+export const blockStatsReply = z.array(
+  z.object({ qdev: z.string().optional(), stats: z.object({ rd_operations: integer }) }),
+);
+
+export const namedNodesReply = z.array(z.object({ 'node-name': z.string().optional() }));
+
+export const schemaReply = z.array(
+  z.object({
+    name: z.string(),
+    'meta-type': z.string(),
+    values: z.array(z.string()).optional(),
+    'arg-type': z.string().optional(),
+  }),
+);
+
+export const typesReply = z.array(z.object({ name: z.string() }));
+
+/**
+ * Reads a reply of a known shape.
+ * @throws VmplugError `protocol-error` with the path of what is wrong
+ */
+export function readReply<T>(shape: z.ZodType<T>, reply: JsonValue, command: string): T {
+  const result = shape.safeParse(reply);
+  if (result.success) return result.data;
+  throw new VmplugError('protocol-error', {
+    action: 'read the reply to',
+    subject: command,
+    reason: z.prettifyError(result.error),
+    cause: result.error,
+  });
+}

@@ -1,0 +1,77 @@
+import type { ExchangeOptions, Hypervisor } from '../api/hypervisor.ts';
+import type { SandboxRecord } from '../api/sandbox.ts';
+import { connectSandbox } from '../sandbox/connect.ts';
+
+interface Held {
+  readonly hypervisor: Promise<Hypervisor>;
+  users: number;
+  timer?: NodeJS.Timeout;
+}
+
+/**
+ * Connections to VMMs, shared by the operations that run at once and kept for a moment after
+ * the last one. Not longer: a QMP socket serves one client, and others want their turn.
+ *
+ * Invariants: a connection with users has no timer; one without has one; a connection leaves
+ * the map before it is closed.
+ */
+export class Connections implements AsyncDisposable {
+  readonly #held = new Map<string, Held>();
+  readonly #lingerMs: number;
+
+  constructor(lingerMs: number) {
+    this.#lingerMs = lingerMs;
+  }
+
+  /** Runs `work` with a connection to the VMM of `sandbox`. */
+  async use<T>(
+    sandbox: SandboxRecord,
+    options: ExchangeOptions,
+    work: (hypervisor: Hypervisor) => Promise<T>,
+  ): Promise<T> {
+    const held = this.#take(sandbox, options);
+    try {
+      return await work(await held.hypervisor);
+    } finally {
+      held.users -= 1;
+      if (held.users === 0) this.#linger(sandbox.name, held);
+    }
+  }
+
+  /** Closes the connection to a sandbox that is going away. */
+  async drop(name: string): Promise<void> {
+    const held = this.#held.get(name);
+    if (held !== undefined) await this.#close(name, held);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#held].map(([name, held]) => this.#close(name, held)));
+  }
+
+  #take(sandbox: SandboxRecord, options: ExchangeOptions): Held {
+    let held = this.#held.get(sandbox.name);
+    if (held === undefined) {
+      const made: Held = { hypervisor: connectSandbox(sandbox, options), users: 0 };
+      made.hypervisor.catch(() => {
+        if (this.#held.get(sandbox.name) === made) this.#held.delete(sandbox.name);
+      });
+      this.#held.set(sandbox.name, made);
+      held = made;
+    }
+    clearTimeout(held.timer);
+    held.users += 1;
+    return held;
+  }
+
+  #linger(name: string, held: Held): void {
+    if (this.#held.get(name) !== held) return;
+    held.timer = setTimeout(() => void this.#close(name, held), this.#lingerMs);
+  }
+
+  async #close(name: string, held: Held): Promise<void> {
+    clearTimeout(held.timer);
+    if (this.#held.get(name) === held) this.#held.delete(name);
+    const hypervisor = await held.hypervisor.catch(() => undefined);
+    await hypervisor?.[Symbol.asyncDispose]();
+  }
+}

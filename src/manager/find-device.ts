@@ -1,0 +1,41 @@
+import type { AttachmentRecord } from '../api/attachment.ts';
+import { VmplugError } from '../api/errors.ts';
+
+const shortestPrefix = 4;
+
+/**
+ * Finds a device by what a person would call it: its id, the beginning of it (4 characters or
+ * more), its source as it was given, or the image's real path.
+ * @throws VmplugError `device-not-found`; `invalid-argument` when several fit
+ */
+export function findDevice(
+  attachments: readonly AttachmentRecord[],
+  text: string,
+  sandbox?: string,
+): AttachmentRecord {
+  const found =
+    only(attachments.filter(({ id }) => id === text)) ??
+    only(attachments.filter(({ id }) => text.length >= shortestPrefix && id.startsWith(text))) ??
+    only(attachments.filter(({ source, host }) => source === text || host.layers[0].path === text));
+  if (found === undefined) {
+    throw new VmplugError('device-not-found', {
+      action: 'find the device',
+      subject: text,
+      reason: sandbox === undefined ? 'no sandbox has it' : `${sandbox} does not have it`,
+      hint: `vmplug ls${sandbox === undefined ? '' : ` ${sandbox}`} lists what there is`,
+    });
+  }
+  if (found.length > 1) {
+    throw new VmplugError('invalid-argument', {
+      action: 'find the device',
+      subject: text,
+      reason: `${found.length} devices fit: ${found.map(({ id }) => id).join(', ')}`,
+      hint: 'give the whole id',
+    });
+  }
+  return found[0] as AttachmentRecord;
+}
+
+function only(found: AttachmentRecord[]): AttachmentRecord[] | undefined {
+  return found.length === 0 ? undefined : found;
+}

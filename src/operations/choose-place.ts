@@ -1,0 +1,75 @@
+import { VmplugError } from '../api/errors.ts';
+import { placeKey, type Bus, type Place } from '../api/place.ts';
+
+/**
+ * The best free place of a kind: neither used in the VMM nor given out by us.
+ * @throws VmplugError `no-free-place` with how many there are; `bus-not-hotpluggable`
+ */
+export function choosePlace(
+  buses: readonly Bus[],
+  transport: Place['transport'],
+  givenOut: ReadonlySet<string>,
+  sandbox: string,
+): Place {
+  const ofKind = buses.filter((bus) => bus.transport === transport);
+  const usable = ofKind.filter((bus) => bus.refuses === undefined);
+  for (const bus of usable) {
+    for (const place of bus.places) {
+      const key = placeKey(place);
+      if (!bus.taken.has(key) && !givenOut.has(key)) return place;
+    }
+  }
+  throw usable.length === 0 ? noBus(ofKind, transport, sandbox) : allTaken(usable, transport, sandbox);
+}
+
+/** How many places of a kind are free and how many there are. */
+export function countPlaces(
+  buses: readonly Bus[],
+  transport: Place['transport'],
+  givenOut: ReadonlySet<string>,
+): { total: number; free: number } {
+  const usable = buses.filter((bus) => bus.transport === transport && bus.refuses === undefined);
+  const total = usable.reduce((sum, bus) => sum + bus.capacity, 0);
+  const used = new Set(usable.flatMap((bus) => [...bus.taken.keys()]));
+  for (const key of givenOut) if (key.startsWith(`${transport}:`)) used.add(key);
+  return { total, free: Math.max(0, total - used.size) };
+}
+
+function allTaken(usable: readonly Bus[], transport: Place['transport'], sandbox: string): VmplugError {
+  const total = usable.reduce((sum, bus) => sum + bus.capacity, 0);
+  return new VmplugError('no-free-place', {
+    action: 'find a place in',
+    subject: sandbox,
+    reason: `all ${total} ${places[transport]} are taken`,
+    hint: hints[transport],
+    facts: { total, free: 0, transport },
+  });
+}
+
+function noBus(ofKind: readonly Bus[], transport: Place['transport'], sandbox: string): VmplugError {
+  if (ofKind.length === 0) {
+    return new VmplugError('no-free-place', {
+      action: 'find a place in',
+      subject: sandbox,
+      reason: `the VM has 0 ${places[transport]}`,
+      hint: hints[transport],
+      facts: { total: 0, free: 0, transport },
+    });
+  }
+  return new VmplugError('bus-not-hotpluggable', {
+    action: 'find a place in',
+    subject: sandbox,
+    reason: `no bus takes devices while the VM runs: ${ofKind
+      .slice(0, 8)
+      .map((bus) => `${bus.name}: ${bus.refuses}`)
+      .join('; ')}`,
+    hint: hints[transport],
+    facts: { buses: ofKind.length, transport },
+  });
+}
+
+const places = { pci: 'PCI slots that take hot-plug', scsi: 'SCSI units' } as const;
+const hints = {
+  pci: 'detach something, plug it as --driver virtio-scsi, or start the VM with more pcie-root-ports (vmplug sandbox run --ports N)',
+  scsi: 'plug it as --driver virtio-blk, or start the VM with a virtio-scsi controller',
+} as const;

@@ -1,0 +1,21 @@
+import type { Hypervisor } from '../api/hypervisor.ts';
+import type { ProcessIdentity } from '../api/operation.ts';
+import type { SandboxRecord } from '../api/sandbox.ts';
+import type { Store } from '../store/store.ts';
+
+/** What an operation works with. */
+export interface OperationContext {
+  readonly store: Store;
+  readonly sandbox: SandboxRecord;
+  readonly hypervisor: Hypervisor;
+  /** This process. */
+  readonly owner: ProcessIdentity;
+  /** Hears the stages as they come, for people who watch. */
+  readonly onProgress?: (text: string) => void;
+}
+
+/**
+ * The least time for commands to the VMM, in milliseconds. They are answered at once unless
+ * the VMM is in trouble, and one that was sent must not be given up while it may still work.
+ */
+export const vmmPatienceMs = 30_000;

@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto';
+import type { AttachmentRecord } from '../api/attachment.ts';
+import { VmplugError } from '../api/errors.ts';
+import type {
+  OperationAction,
+  OperationRecord,
+  OperationState,
+  ProcessIdentity,
+  Timeline,
+} from '../api/operation.ts';
+import { isAlive } from '../host/process-identity.ts';
+import type { Claims, Transaction } from '../store/store.ts';
+
+/** 16 hexadecimal characters from the system's random source, as v1's ids. */
+export function newId(): string {
+  return randomBytes(8).toString('hex');
+}
+
+/**
+ * The journal entry of an operation that is about to begin; it is durable once the
+ * transaction it is written in has committed.
+ * @throws VmplugError `operation-in-progress`
+ */
+export function openOperation(
+  tx: Transaction & Claims,
+  attachment: AttachmentRecord,
+  action: OperationAction,
+  owner: ProcessIdentity,
+  timeoutMs: number,
+): OperationRecord {
+  const other = runningOperation(tx, attachment.id);
+  if (other !== undefined) {
+    throw new VmplugError('operation-in-progress', {
+      action,
+      subject: attachment.id,
+      reason: `${other.action} ${other.id} is under way in process ${other.owner.pid}`,
+      hint: 'wait until it has ended',
+      facts: { operation: other.id, pid: other.owner.pid },
+    });
+  }
+  const now = Date.now();
+  const operation: OperationRecord = {
+    id: newId(),
+    sandbox: attachment.sandbox,
+    device: attachment.id,
+    action,
+    state: 'running',
+    plan: attachment.plan,
+    startedAt: now,
+    deadlineAt: now + timeoutMs,
+    timeline: {},
+    owner,
+  };
+  tx.putOperation(operation);
+  return operation;
+}
+
+/** The operation on a device that a living process is working on. */
+export function runningOperation(tx: Transaction, device: string): OperationRecord | undefined {
+  return tx
+    .operations({ device })
+    .find((operation) => operation.state === 'running' && isAlive(operation.owner));
+}
+
+/** The journal entry of an operation that has come to `state`. */
+export function closeOperation(
+  tx: Transaction,
+  operation: OperationRecord,
+  state: OperationState,
+  timeline: Timeline,
+  error?: unknown,
+): void {
+  tx.putOperation({
+    ...operation,
+    state,
+    timeline,
+    endedAt: Date.now(),
+    ...(error === undefined ? {} : { error: describe(error) }),
+  });
+}
+
+function describe(error: unknown): { code: string; message: string } {
+  return error instanceof VmplugError
+    ? { code: error.code, message: error.message }
+    : { code: 'internal-error', message: error instanceof Error ? error.message : String(error) };
+}

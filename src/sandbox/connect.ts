@@ -1,0 +1,45 @@
+import { hasCode, VmplugError } from '../api/errors.ts';
+import type { ExchangeOptions, Hypervisor } from '../api/hypervisor.ts';
+import type { SandboxRecord } from '../api/sandbox.ts';
+import { QemuHypervisor } from '../hypervisors/qemu/index.ts';
+import { lifeOf, lifeSoon } from './life.ts';
+
+/**
+ * Connects to the VMM of a sandbox.
+ * @throws VmplugError `vm-gone` when the VM has surely ended; `outcome-unknown` when it cannot
+ * be reached and may still run; `monitor-busy`, `not-qmp`
+ */
+export async function connectSandbox(sandbox: SandboxRecord, options: ExchangeOptions): Promise<Hypervisor> {
+  if (lifeOf(sandbox) === 'ended') throw gone(sandbox);
+  try {
+    return await QemuHypervisor.connect(sandbox.socket, { ...options, facts: sandbox.facts });
+  } catch (error) {
+    if (!hasCode(error, 'vm-gone')) throw error;
+    // A process that has just been killed closes its sockets a little before it is gone.
+    const life = await lifeSoon(sandbox);
+    if (life === 'ended' || (life === 'unknown' && error.facts['reason'] === 'refused')) throw gone(sandbox, error);
+    throw unreachable(sandbox, error);
+  }
+}
+
+function gone(sandbox: SandboxRecord, cause?: unknown): VmplugError {
+  const pid = sandbox.process === undefined ? '' : ` (its process was ${sandbox.process.pid})`;
+  return new VmplugError('vm-gone', {
+    action: 'reach the VM of',
+    subject: sandbox.name,
+    reason: `it has ended${pid}`,
+    facts: { ended: true },
+    hint: `what it held is free again; vmplug sandbox forget ${sandbox.name} removes the record`,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+function unreachable(sandbox: SandboxRecord, cause: VmplugError): VmplugError {
+  return new VmplugError('outcome-unknown', {
+    action: 'reach the VM of',
+    subject: sandbox.name,
+    reason: `nobody answers on ${sandbox.socket}, and whether the VM still runs cannot be told`,
+    hint: `if it has moved: vmplug sandbox adopt again under another name; if it has ended: vmplug sandbox forget ${sandbox.name}`,
+    cause,
+  });
+}

@@ -1,0 +1,17 @@
+import type { SandboxRecord } from '../api/sandbox.ts';
+import { isAlive, waitForEnd } from '../host/process-identity.ts';
+
+/** Whether a VM is there, as far as can be said without speaking to it. */
+export type Life = 'alive' | 'ended' | 'unknown';
+
+/** Whether the VMM's process runs; `unknown` where it was never found. */
+export function lifeOf(sandbox: SandboxRecord): Life {
+  if (sandbox.process === undefined) return 'unknown';
+  return isAlive(sandbox.process) ? 'alive' : 'ended';
+}
+
+/** As {@link lifeOf}, with a little patience for a process that is ending. */
+export async function lifeSoon(sandbox: SandboxRecord, patienceMs = 2000): Promise<Life> {
+  if (sandbox.process === undefined) return 'unknown';
+  return (await waitForEnd(sandbox.process, patienceMs)) ? 'ended' : 'alive';
+}

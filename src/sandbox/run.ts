@@ -1,0 +1,78 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { VmplugError } from '../api/errors.ts';
+import type { ExchangeOptions } from '../api/hypervisor.ts';
+import { checkSandboxName } from '../api/names.ts';
+import type { SandboxRecord } from '../api/sandbox.ts';
+import { processIdentity } from '../host/process-identity.ts';
+import type { QemuMachine } from '../hypervisors/qemu/command-line.ts';
+import { startQemu } from '../hypervisors/qemu/start.ts';
+import type { Store } from '../store/store.ts';
+import { refuseKnown } from './adopt.ts';
+import { sandboxFiles } from './directories.ts';
+
+export interface RunRequest
+  extends
+    ExchangeOptions,
+    Pick<QemuMachine, 'name' | 'machine' | 'ports' | 'memory' | 'kernel' | 'initrd' | 'append' | 'accel'> {
+  readonly stateDir: string;
+  readonly binary: string;
+  /** The guest answers on its second serial port, as the lab guest does. */
+  readonly execs: boolean;
+}
+
+/**
+ * Starts a VM with QEMU and keeps it as a sandbox. It outlives this process.
+ * @throws VmplugError `invalid-argument`, `sandbox-exists`, `missing-package`, `start-failed`
+ */
+export async function runSandbox(store: Store, request: RunRequest): Promise<SandboxRecord> {
+  const name = checkSandboxName(request.name);
+  const files = sandboxFiles(request.stateDir, name);
+  store.read((tx) => refuseKnown(tx.sandboxes(), name, files.qmpSocket));
+  makeOwnDirectory(files.directory, name);
+  try {
+    const { pid, hypervisor } = await startQemu({ ...request, ...files }, { ...request, log: files.log });
+    await using _ = hypervisor;
+    const identity = processIdentity(pid);
+    const record: SandboxRecord = {
+      name,
+      hypervisor: 'qemu',
+      socket: files.qmpSocket,
+      origin: 'run',
+      ...(identity === undefined ? {} : { process: identity }),
+      directory: files.directory,
+      ...(request.execs ? { execSocket: files.execSocket } : {}),
+      facts: hypervisor.facts,
+      createdAt: Date.now(),
+    };
+    try {
+      store.write((tx) => {
+        refuseKnown(tx.sandboxes(), name, files.qmpSocket);
+        tx.putSandbox(record);
+      });
+    } catch (error) {
+      await hypervisor.quit(request);
+      throw error;
+    }
+    return record;
+  } catch (error) {
+    rmSync(files.directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** The directory is also the lock: of two runs of one name at once, one makes it. */
+function makeOwnDirectory(directory: string, name: string): void {
+  mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    throw new VmplugError('sandbox-exists', {
+      action: 'start the sandbox',
+      subject: name,
+      reason: `its directory ${directory} cannot be made: ${error instanceof Error ? error.message : String(error)}`,
+      hint: 'another run of that name is under way, or one was killed: vmplug doctor --repair clears what is left of it',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,82 @@
+import { rmSync } from 'node:fs';
+import { VmplugError } from '../api/errors.ts';
+import type { ExchangeOptions } from '../api/hypervisor.ts';
+import type { SandboxRecord } from '../api/sandbox.ts';
+import { QemuHypervisor } from '../hypervisors/qemu/index.ts';
+import type { Store } from '../store/store.ts';
+import { lifeOf, lifeSoon } from './life.ts';
+
+/**
+ * Ends a VM that vmplug started, by `quit` and if that does not help by a signal, and forgets
+ * it with all that its devices held. Only when the process is seen to be gone is anything freed.
+ * @throws VmplugError `sandbox-in-use` for a VM of somebody else's; `deadline-passed`
+ */
+export async function stopSandbox(store: Store, sandbox: SandboxRecord, options: ExchangeOptions): Promise<void> {
+  if (sandbox.origin !== 'run') {
+    throw new VmplugError('sandbox-in-use', {
+      action: 'stop',
+      subject: sandbox.name,
+      reason: 'it was adopted, so its VM is not ours to stop',
+      hint: `stop it where it was started; vmplug sandbox forget ${sandbox.name} removes the record`,
+    });
+  }
+  if (lifeOf(sandbox) !== 'ended') {
+    await quit(sandbox, options);
+    if ((await lifeSoon(sandbox, options.timeoutMs)) !== 'ended') kill(sandbox);
+    if ((await lifeSoon(sandbox, options.timeoutMs)) !== 'ended') throw stillThere(sandbox);
+  }
+  forgetEnded(store, sandbox);
+}
+
+/**
+ * Removes a sandbox from the records. With a VM that may still run, only when it has no
+ * devices of ours: their claims would be free while the VM still writes.
+ * @throws VmplugError `sandbox-in-use`
+ */
+export function forgetSandbox(store: Store, sandbox: SandboxRecord): void {
+  const ended = lifeOf(sandbox) === 'ended';
+  const devices = store.read((tx) => tx.attachments(sandbox.name)).length;
+  if (!ended && (devices > 0 || sandbox.origin === 'run')) {
+    throw new VmplugError('sandbox-in-use', {
+      action: 'forget',
+      subject: sandbox.name,
+      reason:
+        devices > 0
+          ? `its VM may still run and has ${devices} of our devices`
+          : 'its VM still runs, and was started here',
+      hint: devices > 0 ? `detach them first: vmplug ls ${sandbox.name}` : `vmplug sandbox stop ${sandbox.name}`,
+      facts: { devices },
+    });
+  }
+  forgetEnded(store, sandbox);
+}
+
+function forgetEnded(store: Store, sandbox: SandboxRecord): void {
+  store.write((tx) => tx.deleteSandbox(sandbox.name));
+  if (sandbox.directory !== undefined) rmSync(sandbox.directory, { recursive: true, force: true });
+}
+
+async function quit(sandbox: SandboxRecord, options: ExchangeOptions): Promise<void> {
+  try {
+    const hypervisor = await QemuHypervisor.connect(sandbox.socket, { ...options, facts: sandbox.facts });
+    await using _ = hypervisor;
+    await hypervisor.quit(options);
+  } catch (error) {
+    // It may end before it answers, or not answer at all: the process decides, not the reply.
+    if (!(error instanceof VmplugError)) throw error;
+  }
+}
+
+function kill(sandbox: SandboxRecord): void {
+  if (sandbox.process === undefined || lifeOf(sandbox) !== 'alive') return;
+  process.kill(sandbox.process.pid, 'SIGKILL');
+}
+
+function stillThere(sandbox: SandboxRecord): VmplugError {
+  return new VmplugError('deadline-passed', {
+    action: 'stop',
+    subject: sandbox.name,
+    reason: `its process ${sandbox.process?.pid ?? '(unknown)'} has not ended`,
+    hint: 'its devices stay claimed; look at the process, then stop the sandbox again',
+  });
+}

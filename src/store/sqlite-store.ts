@@ -1,0 +1,114 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { VmplugError } from '../api/errors.ts';
+import { migrations } from './schema.ts';
+import { isSqliteError, stateError } from './sqlite-errors.ts';
+import { SqliteTransaction } from './sqlite-transaction.ts';
+import type { Claims, Store, Transaction } from './store.ts';
+
+/** The file of the store in a state directory. */
+export function storeFile(stateDir: string): string {
+  return join(stateDir, 'vmplug.db');
+}
+
+/** Milliseconds for which a writer waits for another process's transaction. */
+const busyTimeoutMs = 10_000;
+
+/**
+ * The store in SQLite: WAL, `synchronous=FULL`, so that a commit is on disk when it returns.
+ * Writes take the write lock at their start (`BEGIN IMMEDIATE`): what was read in a
+ * transaction is still true when it commits.
+ */
+export class SqliteStore implements Store {
+  readonly #db: DatabaseSync;
+  readonly #tx: SqliteTransaction;
+  readonly #file: string;
+
+  private constructor(db: DatabaseSync, file: string) {
+    this.#db = db;
+    this.#file = file;
+    this.#tx = new SqliteTransaction(db);
+  }
+
+  /**
+   * Opens the store of a state directory, making both where they are missing.
+   * @throws VmplugError `state-unavailable`; `state-too-new` when a newer vmplug wrote it
+   */
+  static open(stateDir: string): SqliteStore {
+    const file = storeFile(stateDir);
+    let db: DatabaseSync | undefined;
+    try {
+      if (!existsSync(file)) mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+      db = new DatabaseSync(file, { timeout: busyTimeoutMs });
+      db.exec('PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
+      migrate(db, file);
+      return new SqliteStore(db, file);
+    } catch (error) {
+      db?.close();
+      throw stateError(error, 'open the state', file);
+    }
+  }
+
+  /** Opens the store if there is one; makes nothing. */
+  static openExisting(stateDir: string): SqliteStore | undefined {
+    return existsSync(storeFile(stateDir)) ? SqliteStore.open(stateDir) : undefined;
+  }
+
+  write<T>(work: (tx: Transaction & Claims) => T): T {
+    return this.#transaction('BEGIN IMMEDIATE', 'write the state', work);
+  }
+
+  read<T>(work: (tx: Transaction & Claims) => T): T {
+    return this.#transaction('BEGIN', 'read the state', work);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #transaction<T>(begin: string, action: string, work: (tx: Transaction & Claims) => T): T {
+    try {
+      this.#db.exec(begin);
+      const result = work(this.#tx);
+      this.#db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw isSqliteError(error) ? stateError(error, action, this.#file) : error;
+    }
+  }
+}
+
+function migrate(db: DatabaseSync, file: string): void {
+  if (versionOf(db) === migrations.length) return;
+  refuseNewer(db, file);
+  db.exec('PRAGMA journal_mode = WAL');
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    // Another process may have migrated while this one waited for the lock.
+    refuseNewer(db, file);
+    for (const sql of migrations.slice(versionOf(db))) db.exec(sql);
+    db.exec(`PRAGMA user_version = ${migrations.length}`);
+    db.exec('COMMIT');
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+function refuseNewer(db: DatabaseSync, file: string): void {
+  const version = versionOf(db);
+  if (version <= migrations.length) return;
+  throw new VmplugError('state-too-new', {
+    action: 'open the state',
+    subject: file,
+    reason: `it has schema version ${version}; this vmplug knows versions up to ${migrations.length}`,
+    hint: 'use the vmplug that wrote it, or a newer one; nothing was changed',
+    facts: { found: version, known: migrations.length },
+  });
+}
+
+function versionOf(db: DatabaseSync): number {
+  return Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
+}

@@ -1,0 +1,209 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { AttachmentRecord } from '../api/attachment.ts';
+import { VmplugError } from '../api/errors.ts';
+import type { ClaimMode, HostIdentity, ImageFormat } from '../api/host-device.ts';
+import { parseExact, stringifyExact } from '../api/exact-json.ts';
+import type { OperationRecord } from '../api/operation.ts';
+import type { SandboxRecord } from '../api/sandbox.ts';
+import { claimsAgree } from '../host/claim-modes.ts';
+import type { Claim, Claims, Transaction } from './store.ts';
+
+/** Finished operations that are kept for each sandbox, for `inspect` and for questions later. */
+const keptOperations = 1000;
+
+/** The statements of the store; every one runs inside a transaction that the store opened. */
+export class SqliteTransaction implements Transaction, Claims {
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  sandboxes(): SandboxRecord[] {
+    return this.#records<SandboxRecord>('SELECT record FROM sandboxes ORDER BY name');
+  }
+
+  sandbox(name: string): SandboxRecord | undefined {
+    return this.#records<SandboxRecord>('SELECT record FROM sandboxes WHERE name = ?', name)[0];
+  }
+
+  putSandbox(record: SandboxRecord): void {
+    this.#run(
+      'INSERT INTO sandboxes (name, record) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET record = excluded.record',
+      record.name,
+      stringifyExact(record),
+    );
+  }
+
+  deleteSandbox(name: string): void {
+    this.#run('DELETE FROM sandboxes WHERE name = ?', name);
+  }
+
+  attachments(sandbox?: string): AttachmentRecord[] {
+    return sandbox === undefined
+      ? this.#records('SELECT record FROM attachments ORDER BY seq')
+      : this.#records('SELECT record FROM attachments WHERE sandbox = ? ORDER BY seq', sandbox);
+  }
+
+  attachment(id: string): AttachmentRecord | undefined {
+    return this.#records<AttachmentRecord>('SELECT record FROM attachments WHERE id = ?', id)[0];
+  }
+
+  putAttachment(record: AttachmentRecord): void {
+    this.#run(
+      `INSERT INTO attachments (id, sandbox, record) VALUES (?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET record = excluded.record`,
+      record.id,
+      record.sandbox,
+      stringifyExact(record),
+    );
+  }
+
+  deleteAttachment(id: string): void {
+    this.#run('DELETE FROM attachments WHERE id = ?', id);
+  }
+
+  operations(filter: { sandbox?: string; device?: string }): OperationRecord[] {
+    if (filter.device !== undefined) {
+      return this.#records('SELECT record FROM operations WHERE device = ? ORDER BY seq', filter.device);
+    }
+    return filter.sandbox === undefined
+      ? this.#records('SELECT record FROM operations ORDER BY seq')
+      : this.#records('SELECT record FROM operations WHERE sandbox = ? ORDER BY seq', filter.sandbox);
+  }
+
+  operation(id: string): OperationRecord | undefined {
+    return this.#records<OperationRecord>('SELECT record FROM operations WHERE id = ?', id)[0];
+  }
+
+  putOperation(record: OperationRecord): void {
+    const { changes } = this.#run(
+      'UPDATE operations SET record = ? WHERE id = ?',
+      stringifyExact(record),
+      record.id,
+    );
+    if (Number(changes) > 0) return;
+    const { lastInsertRowid } = this.#run(
+      'INSERT INTO operations (id, sandbox, device, record) VALUES (?, ?, ?, ?)',
+      record.id,
+      record.sandbox,
+      record.device,
+      stringifyExact(record),
+    );
+    if (Number(lastInsertRowid) % 100 === 0) this.#pruneOperations(record.sandbox);
+  }
+
+  /** Operations of devices that are still there are kept whatever their age. */
+  #pruneOperations(sandbox: string): void {
+    this.#run(
+      `DELETE FROM operations WHERE sandbox = ?1 AND device NOT IN (SELECT id FROM attachments)
+       AND seq <= (SELECT max(seq) FROM operations) - ?2`,
+      sandbox,
+      keptOperations,
+    );
+  }
+
+  takenPlaces(sandbox: string): ReadonlySet<string> {
+    const rows = this.#statement('SELECT place FROM places WHERE sandbox = ?').all(sandbox);
+    return new Set(rows.map((row) => String(row['place'])));
+  }
+
+  takePlace(sandbox: string, place: string, device: string): void {
+    const { changes } = this.#run(
+      'INSERT INTO places (sandbox, place, device) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+      sandbox,
+      place,
+      device,
+    );
+    if (Number(changes) === 0) {
+      throw new VmplugError('no-free-place', {
+        action: 'take the place',
+        subject: place,
+        reason: `it is given out already in ${sandbox}`,
+      });
+    }
+  }
+
+  freePlaces(device: string): void {
+    this.#run('DELETE FROM places WHERE device = ?', device);
+  }
+
+  claim(identities: readonly HostIdentity[], device: string, sandbox: string): void {
+    for (const identity of identities) {
+      this.checkClaim(identity, device, sandbox);
+      this.#run(
+        `INSERT INTO claims (key, device, sandbox, mode) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+        identity.key,
+        device,
+        sandbox,
+        identity.mode,
+      );
+    }
+  }
+
+  checkClaim({ key, mode }: HostIdentity, device: string, sandbox: string): void {
+    const other = this.holders(key).find(
+      (holder) => holder.device !== device && !claimsAgree(holder.mode, mode),
+    );
+    if (other !== undefined) throw clash(other, mode, sandbox);
+  }
+
+  holders(key: string): Claim[] {
+    const rows = this.#statement('SELECT key, device, sandbox, mode FROM claims WHERE key = ?').all(key);
+    return rows.map((row) => ({
+      key: String(row['key']),
+      device: String(row['device']),
+      sandbox: String(row['sandbox']),
+      mode: String(row['mode']) as ClaimMode,
+    }));
+  }
+
+  imageFormat(key: string): ImageFormat | undefined {
+    const row = this.#statement('SELECT format FROM image_formats WHERE key = ?').get(key);
+    return row === undefined ? undefined : (String(row['format']) as ImageFormat);
+  }
+
+  putImageFormat(key: string, format: ImageFormat): void {
+    this.#run(
+      `INSERT INTO image_formats (key, format) VALUES (?, ?)
+       ON CONFLICT (key) DO UPDATE SET format = excluded.format WHERE format <> excluded.format`,
+      key,
+      format,
+    );
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #run(sql: string, ...values: (string | number)[]): ReturnType<StatementSync['run']> {
+    return this.#statement(sql).run(...values);
+  }
+
+  #records<T>(sql: string, ...values: string[]): T[] {
+    return this.#statement(sql)
+      .all(...values)
+      .map((row) => parseExact(String(row['record'])) as T);
+  }
+}
+
+function clash(holder: Claim, mode: ClaimMode, sandbox: string): VmplugError {
+  const here = holder.sandbox === sandbox;
+  return new VmplugError(here ? 'already-attached' : 'claimed-elsewhere', {
+    action: 'claim the host device',
+    subject: holder.key,
+    reason: here
+      ? `it is attached to ${sandbox} already, as ${holder.device}`
+      : `sandbox ${holder.sandbox} has it (${holder.mode}), as ${holder.device}; this attach wants it ${mode}`,
+    hint: here
+      ? `detach it first: vmplug detach ${sandbox} ${holder.device}`
+      : `detach it there first (vmplug detach ${holder.sandbox} ${holder.device}), or attach it on both sides with --read-only or --share-rw`,
+    facts: { holder: holder.sandbox, device: holder.device, mode: holder.mode },
+  });
+}

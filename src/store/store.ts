@@ -1,0 +1,66 @@
+import type { AttachmentRecord } from '../api/attachment.ts';
+import type { HostIdentity, ImageFormat } from '../api/host-device.ts';
+import type { OperationRecord } from '../api/operation.ts';
+import type { SandboxRecord } from '../api/sandbox.ts';
+
+/** Who has a claim on a host device. */
+export interface Claim extends HostIdentity {
+  readonly device: string;
+  readonly sandbox: string;
+}
+
+/** What can be read and written in one transaction. */
+export interface Transaction {
+  sandboxes(): SandboxRecord[];
+  sandbox(name: string): SandboxRecord | undefined;
+  putSandbox(record: SandboxRecord): void;
+  /** Forgets a sandbox with all that belongs to it: attachments, claims, places, operations. */
+  deleteSandbox(name: string): void;
+
+  /** In order of creation. */
+  attachments(sandbox?: string): AttachmentRecord[];
+  attachment(id: string): AttachmentRecord | undefined;
+  putAttachment(record: AttachmentRecord): void;
+  /** Deletes an attachment with its claims and its place. */
+  deleteAttachment(id: string): void;
+
+  /** Newest last. */
+  operations(filter: { sandbox?: string; device?: string }): OperationRecord[];
+  operation(id: string): OperationRecord | undefined;
+  putOperation(record: OperationRecord): void;
+
+  /** Keys of the places of `sandbox` that are given out. */
+  takenPlaces(sandbox: string): ReadonlySet<string>;
+  /** @throws VmplugError `no-free-place` when it is given out already */
+  takePlace(sandbox: string, place: string, device: string): void;
+  freePlaces(device: string): void;
+
+  imageFormat(key: string): ImageFormat | undefined;
+  putImageFormat(key: string, format: ImageFormat): void;
+}
+
+/**
+ * Claims on host devices: who may plug what. An interface of its own, because storage that
+ * several hosts see is claimed somewhere else than on one of them.
+ */
+export interface Claims {
+  /**
+   * Claims every identity for `device`, or none of them.
+   * @throws VmplugError `already-attached`, `claimed-elsewhere`; both name the holder
+   */
+  claim(identities: readonly HostIdentity[], device: string, sandbox: string): void;
+  /** Throws what {@link claim} would, and claims nothing. */
+  checkClaim(identity: HostIdentity, device: string, sandbox: string): void;
+  holders(key: string): Claim[];
+}
+
+/**
+ * The durable state of one host. A transaction that has returned is on disk; one that threw
+ * has changed nothing. Several processes may use it at once.
+ */
+export interface Store extends Disposable {
+  /** @throws VmplugError `state-unavailable`, and what `work` throws */
+  write<T>(work: (tx: Transaction & Claims) => T): T;
+  /** @throws VmplugError `state-unavailable`, and what `work` throws */
+  read<T>(work: (tx: Transaction & Claims) => T): T;
+}
