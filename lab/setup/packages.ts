@@ -25,6 +25,12 @@ export const qemuPackages: readonly NeededPackage[] = [
   { package: 'qemu-utils', provides: 'qemu-img', why: 'to make disk images' },
 ];
 
+/** What the tests use beside QEMU. */
+export const testPackages: readonly NeededPackage[] = [
+  { package: 'e2fsprogs', provides: 'mkfs.ext4', why: 'to make file systems in test images' },
+  { package: 'mount', provides: 'losetup', why: 'to make block nodes of test images' },
+];
+
 /** What a libvirtd started by hand needs, without systemd, networks or polkit. */
 export const libvirtPackages: readonly NeededPackage[] = [
   { package: 'libvirt-daemon', provides: '/usr/sbin/libvirtd', why: 'to compare with libvirt' },

@@ -7,7 +7,7 @@ const smallestBuffer = 4096;
 const largestKept = 65_536;
 
 /** The longest line taken by default, in bytes. `query-qmp-schema` of QEMU 7.2 is about 200 kB. */
-export const defaultMaxLineBytes: number = 16 * 1024 * 1024;
+const defaultMaxLineBytes = 16 * 1024 * 1024;
 
 /**
  * Splits a byte stream into lines at LF, whatever the chunks: a line is decoded as UTF-8 only

@@ -4,25 +4,19 @@ import type { QmpCommand } from './commands.ts';
 import { notReady } from './connect-errors.ts';
 import { QmpConnection, type QmpConnectionOptions } from './connection.ts';
 import { EventRouter, type QmpEventListener } from './events.ts';
-import { gaveUpAlready, withinLimits, type GaveUp, type WaitOptions } from './limits.ts';
+import { gaveUpAlready, type GaveUp, type WaitOptions } from './limits.ts';
 import { Listeners } from './listeners.ts';
+import { SharedAttempt } from './shared-attempt.ts';
 
 export interface QmpClientOptions extends Omit<QmpConnectionOptions, 'timeoutMs' | 'signal'> {
   /** Deadline of one attempt to connect, in milliseconds; 5 s by default. */
   readonly connectTimeoutMs?: number | undefined;
 }
 
-interface Attempt {
-  readonly made: Promise<QmpConnection>;
-  readonly stop: AbortController;
-  callers: number;
-}
-
 const closedHere: GaveUp = { code: 'aborted', reason: 'the client is closed or nobody waits any more' };
 
 // Invariants
-// - At most one connection stands and at most one attempt runs; all callers share it, and it is
-//   stopped when the last of them has given up.
+// - At most one connection stands and at most one attempt runs, which all callers share.
 // - A command is sent a second time only when the first connection proved that it never went out.
 // - `onReconnect` is told before any command goes out on the new connection.
 
@@ -38,7 +32,7 @@ export class QmpClient implements AsyncDisposable {
   readonly #lost = new Listeners<VmplugError>();
   readonly #reconnected = new Listeners<QmpConnection>();
   #connection: QmpConnection | undefined;
-  #attempt: Attempt | undefined;
+  #attempt: SharedAttempt<QmpConnection> | undefined;
   #wasConnected = false;
   #referenced = true;
   #closed = false;
@@ -63,16 +57,8 @@ export class QmpClient implements AsyncDisposable {
     if (this.#connection?.ended === false) {
       return this.#connection;
     }
-    const attempt = this.#attempt?.stop.signal.aborted === false ? this.#attempt : this.#begin();
-    attempt.callers += 1;
-    try {
-      return await withinLimits(attempt.made, limits, (why) => notReady(this.path, why, 'silent'));
-    } finally {
-      attempt.callers -= 1;
-      if (attempt.callers === 0) {
-        attempt.stop.abort();
-      }
-    }
+    const attempt = this.#attempt?.open === true ? this.#attempt : this.#begin();
+    return attempt.join(limits, (why) => notReady(this.path, why, 'silent'));
   }
 
   /** As {@link QmpConnection.execute}; the deadline includes connecting. */
@@ -142,9 +128,8 @@ export class QmpClient implements AsyncDisposable {
   /** Ends for good, the attempt that runs included. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#attempt?.stop.abort();
     this.#events.clear();
-    await this.#attempt?.made.catch(() => undefined);
+    await this.#attempt?.stop();
     await this.#connection?.close();
   }
 
@@ -152,15 +137,8 @@ export class QmpClient implements AsyncDisposable {
     return this.close();
   }
 
-  #begin(): Attempt {
-    const stop = new AbortController();
-    const attempt: Attempt = { made: this.#make(stop.signal), stop, callers: 0 };
-    const over = (): void => {
-      if (this.#attempt === attempt) {
-        this.#attempt = undefined;
-      }
-    };
-    attempt.made.then(over, over);
+  #begin(): SharedAttempt<QmpConnection> {
+    const attempt = new SharedAttempt((stop) => this.#make(stop));
     this.#attempt = attempt;
     return attempt;
   }

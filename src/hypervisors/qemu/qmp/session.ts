@@ -11,7 +11,7 @@ import { gaveUpBy, type WaitOptions } from './limits.ts';
 import { readMessage, type QmpGreeting, type QmpMessage } from './messages.ts';
 
 /** Commands without an answer that one connection keeps, those given up included. */
-export const maxPendingCommands = 10_000;
+const maxPendingCommands = 10_000;
 /** About what one write carries, in characters. What is queued behind it can still be withdrawn. */
 const writeLength = 65_536;
 

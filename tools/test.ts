@@ -1,0 +1,45 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureGuestImage } from '../lab/guest/index.ts';
+import { ensurePackages, libvirtPackages, qemuPackages, testPackages } from '../lab/setup/packages.ts';
+import { VmplugError } from '../src/api/errors.ts';
+
+/**
+ * `npm test`: installs what is missing, builds, and runs every layer but the long ones.
+ * `--long` runs the long ones too, `--quick` only those that need nothing; what else is given
+ * goes to vitest.
+ */
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const args = process.argv.slice(2);
+const quick = args.includes('--quick');
+const long = args.includes('--long');
+const rest = args.filter((arg) => arg !== '--quick' && arg !== '--long');
+
+try {
+  if (!quick) {
+    const say = (text: string): void => console.error(text);
+    await ensurePackages([...qemuPackages, ...testPackages, ...libvirtPackages], { onProgress: say });
+    await ensureGuestImage({ onProgress: say });
+  }
+} catch (error) {
+  if (!(error instanceof VmplugError)) throw error;
+  console.error(`${error.message}\n  → ${error.hint ?? ''}`);
+  process.exit(1);
+}
+run('tsc', ['-p', 'tsconfig.build.json']);
+const projects = quick ? ['quick'] : long ? ['quick', 'lab', 'long'] : ['quick', 'lab'];
+run('vitest', [
+  'run',
+  ...projects.flatMap((project) => ['--project', project]),
+  ...['--reporter', 'default', '--reporter', './tools/count-reporter.ts'],
+  ...rest,
+]);
+
+function run(program: string, programArgs: readonly string[]): void {
+  const path = join(root, 'node_modules/.bin', program);
+  if (!existsSync(path)) throw new Error(`${program} is not installed; run npm ci`);
+  const { status } = spawnSync(path, programArgs, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}

@@ -1,0 +1,36 @@
+import { defineConfig } from 'vitest/config';
+
+/** Layers: quick ones that need nothing, and the lab's, which start real guests one file at a time. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'quick',
+          include: ['{src,lab,tools,bench}/**/*.test.ts'],
+          exclude: ['**/*.lab.test.ts', '**/*.long.test.ts'],
+          isolate: false,
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'lab',
+          include: ['{src,lab}/**/*.lab.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'long',
+          include: ['{src,lab}/**/*.long.test.ts'],
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
