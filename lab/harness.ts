@@ -90,9 +90,14 @@ export class Lab implements AsyncDisposable {
     return JSON.parse(stdout.toString('utf8')) as GuestDisk[];
   }
 
+  /** A path in the lab's directory. */
+  path(name: string): string {
+    return join(this.directory, name);
+  }
+
   /** A file of its own in the lab's directory, of so many bytes. */
   image(name: string, bytes = 16 * 1024 * 1024): string {
-    const path = join(this.directory, name);
+    const path = this.path(name);
     writeFileSync(path, '');
     truncateSync(path, bytes);
     return path;

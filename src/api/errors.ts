@@ -1,4 +1,5 @@
 import { errorCodes, type ErrorCode } from './error-codes.ts';
+import { visible } from './visible.ts';
 
 const brand = Symbol.for('vmplug.error');
 
@@ -25,7 +26,7 @@ export function quoted(text: string): string {
     text.length > longestShown
       ? `${text.slice(0, longestShown - 40)}… (${text.length} characters)`
       : text;
-  return JSON.stringify(cut);
+  return visible(JSON.stringify(cut));
 }
 
 /**

@@ -1,4 +1,5 @@
 import { quoted, VmplugError } from '../api/errors.ts';
+import { shortened, visible } from '../api/visible.ts';
 import { printJson } from './output.ts';
 
 /** Says what went wrong, as a document or for people, and returns the exit code. */
@@ -9,12 +10,20 @@ export function reportError(error: unknown, json: boolean): number {
   return known.exitCode;
 }
 
+/** What the command line's parser says repeats what was typed, whatever that is. */
+const longestUsage = 400;
+
+/** What is wrong with a command line, for a terminal: its lines, short and safe to show. */
+export function usageText(message: string): string {
+  return shortened(message, longestUsage).split('\n').map(visible).join('\n');
+}
+
 /** An error of the command line itself. */
 export function usageProblem(message: string): VmplugError {
   return new VmplugError('invalid-argument', {
     action: 'read the command line',
     subject: process.argv.slice(2).join(' '),
-    reason: message.replace(/^error: /, ''),
+    reason: shortened(message.replace(/^error: /, ''), longestUsage),
     hint: 'vmplug --help',
   });
 }
@@ -38,7 +47,8 @@ function errorText(error: VmplugError): string {
   const lines = [`vmplug: cannot ${error.action} ${quoted(error.subject)}: ${error.reason}`];
   if (error.hint !== undefined) lines.push(`  → ${error.hint}`);
   lines.push(`  (${error.code})`);
-  return `${lines.join('\n')}\n`;
+  // What others said is in there too: the VMM's words may have several lines, and anything in them.
+  return `${lines.join('\n').split('\n').map(visible).join('\n')}\n`;
 }
 
 function causeText(cause: unknown): string | null {

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { visible } from '../api/visible.ts';
 
 /** The version of the documents that `--json` prints; fields are added, never changed or removed. */
 const schemaVersion = 1;
@@ -40,7 +41,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 
 /** Text on one line: control characters are escaped. */
 export function printable(text: string): string {
-  return /[\p{Cc}\p{Cf}]/u.test(text) ? JSON.stringify(text) : text;
+  return visible(text) === text ? text : visible(JSON.stringify(text));
 }
 
 /** `64 MiB`, `512 B` */

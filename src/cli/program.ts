@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { addAttach } from './attach.ts';
 import { addDetach } from './detach.ts';
 import { addDoctor } from './doctor.ts';
-import { reportError } from './errors.ts';
+import { reportError, usageText } from './errors.ts';
 import { addInspect } from './inspect.ts';
 import { addLs } from './ls.ts';
 import { addSandbox } from './sandbox.ts';
@@ -43,7 +43,11 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
 /** Subcommands fail and print like the program itself. */
 function inherited(command: Command, json: boolean): Command {
   command.exitOverride();
-  if (json) command.configureOutput({ outputError: () => undefined });
+  command.configureOutput({
+    outputError: (message, write) => {
+      if (!json) write(usageText(message));
+    },
+  });
   for (const child of command.commands) inherited(child, json);
   return command;
 }

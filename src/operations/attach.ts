@@ -146,7 +146,8 @@ function plan(
   generation: number,
 ): AttachmentRecord {
   const { transport } = blockNeeds(request.driver, disk, request.options);
-  const place = choosePlace(buses, transport, givenOut, context.sandbox.name);
+  const { name, origin } = context.sandbox;
+  const place = choosePlace(buses, transport, givenOut, name, origin === 'adopted' ? 'last' : 'first');
   const serial = serialOf(id);
   return {
     id,

@@ -2,7 +2,9 @@ import { VmplugError } from '../api/errors.ts';
 import { placeKey, type Bus, type Place } from '../api/place.ts';
 
 /**
- * The best free place of a kind: neither used in the VMM nor given out by us.
+ * The best free place of a kind: neither used in the VMM nor given out by us. `last` takes the
+ * last PCI slot that is as good as the first free one: who else manages the VM, libvirt for
+ * one, counts from the front and does not know of our devices.
  * @throws VmplugError `no-free-place` with how many there are; `bus-not-hotpluggable`
  */
 export function choosePlace(
@@ -10,16 +12,41 @@ export function choosePlace(
   transport: Place['transport'],
   givenOut: ReadonlySet<string>,
   sandbox: string,
+  from: 'first' | 'last' = 'first',
 ): Place {
   const ofKind = buses.filter((bus) => bus.transport === transport);
   const usable = ofKind.filter((bus) => bus.refuses === undefined);
   for (const bus of usable) {
-    for (const place of bus.places) {
-      const key = placeKey(place);
-      if (!bus.taken.has(key) && !givenOut.has(key)) return place;
-    }
+    const first = firstFree(bus, bus.places, givenOut);
+    if (first === undefined) continue;
+    return from === 'first' || transport === 'scsi' ? first : lastAlike(usable, bus, first, givenOut);
   }
   throw usable.length === 0 ? noBus(ofKind, transport, sandbox) : allTaken(usable, transport, sandbox);
+}
+
+function lastAlike(
+  usable: readonly Bus[],
+  bus: Bus,
+  first: Place,
+  givenOut: ReadonlySet<string>,
+): Place {
+  const isAlike = ({ kind, places }: Bus): boolean => {
+    const [place] = places;
+    return kind === bus.kind && place?.unplug === first.unplug;
+  };
+  for (const candidate of usable.filter(isAlike).toReversed()) {
+    const last = firstFree(candidate, [...candidate.places].toReversed(), givenOut);
+    if (last !== undefined) return last;
+  }
+  return first;
+}
+
+function firstFree(bus: Bus, candidates: Iterable<Place>, givenOut: ReadonlySet<string>): Place | undefined {
+  for (const place of candidates) {
+    const key = placeKey(place);
+    if (!bus.taken.has(key) && !givenOut.has(key)) return place;
+  }
+  return undefined;
 }
 
 /** How many places of a kind are free and how many there are. */

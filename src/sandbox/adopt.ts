@@ -20,7 +20,8 @@ export interface AdoptRequest extends ExchangeOptions {
  */
 export async function adoptSandbox(store: Store, request: AdoptRequest): Promise<SandboxRecord> {
   const name = checkSandboxName(request.name);
-  const socket = buildSocketPath(resolve(request.qmp));
+  // An empty path would resolve to this directory.
+  const socket = buildSocketPath(request.qmp === '' ? '' : resolve(request.qmp));
   store.read((tx) => refuseKnown(tx.sandboxes(), name, socket));
   await using hypervisor = await QemuHypervisor.connect(socket, request);
   const owner = await socketOwner(socket);

@@ -52,6 +52,7 @@ function portArguments(vm: QemuMachine): string[] {
       action: 'start a VM with root ports',
       subject: String(vm.ports),
       reason: `the number of ports is a whole number from 0 to ${mostPorts}`,
+      hint: 'for example --ports 8',
     });
   }
   // A slot for each port while there are enough: a path of slots then leads to one port only.

@@ -1,4 +1,3 @@
-import { VmplugError } from '../../api/errors.ts';
 import type {
   DeviceEvent,
   ExchangeOptions,
@@ -17,7 +16,7 @@ import { discoverBuses } from './discover.ts';
 import { LiveBuses } from './live-buses.ts';
 import { observe } from './observe.ts';
 import { probe } from './probe.ts';
-import { QmpConnection, type QmpEvent } from './qmp/index.ts';
+import { devicesOf, QmpClient, type QmpEvent } from './qmp/index.ts';
 import { hasQuirk } from './quirks.ts';
 import { isAlreadyReleased, isLocked, isPlaceTaken, isStillInUse, unplugReplyOf } from './refusals.ts';
 import { namedNodesReply, qomProperties, readReply, statusReply } from './replies.ts';
@@ -38,43 +37,42 @@ const statusEvents = new Set(['STOP', 'RESUME', 'SHUTDOWN', 'RESET', 'SUSPEND', 
  */
 export class QemuHypervisor implements Hypervisor {
   readonly facts: VmmFacts;
-  readonly #socket: string;
-  #connection: QmpConnection;
-  #reconnecting: Promise<QmpConnection> | undefined;
-  #closed = false;
+  readonly #client: QmpClient;
   readonly #deviceListeners = new Map<string, Set<(event: DeviceEvent) => void>>();
-  readonly #lostListeners = new Set<() => void>();
   readonly #buses = new LiveBuses();
   #status: VmStatus | undefined;
 
-  private constructor(socket: string, connection: QmpConnection, facts: VmmFacts) {
-    this.#socket = socket;
+  private constructor(client: QmpClient, facts: VmmFacts) {
+    this.#client = client;
     this.facts = facts;
-    this.#connection = connection;
-    this.#watch(connection);
+    client.onEvent((event) => this.#take(event));
+    // What events would have told of the time in between has to be asked for.
+    client.onLost(() => this.#forget());
+    client.onReconnect(() => this.#forget());
   }
 
   /**
    * Connects to a QMP socket. `facts` spares the questions that were asked of this VM before.
-   * @throws VmplugError as {@link QmpConnection.connect}
+   * @throws VmplugError as `QmpConnection.connect`
    */
   static async connect(
     socket: string,
     options: ExchangeOptions & { readonly facts?: VmmFacts },
   ): Promise<QemuHypervisor> {
-    const connection = await QmpConnection.connect(socket, options);
+    const client = new QmpClient(socket, { connectTimeoutMs: options.timeoutMs });
     try {
+      await client.connect(options);
       const facts =
-        options.facts ?? (await probe((commands, limits) => connection.batch(commands, limits), options));
-      return new QemuHypervisor(socket, connection, facts);
+        options.facts ?? (await probe((commands, limits) => client.batch(commands, limits), options));
+      return new QemuHypervisor(client, facts);
     } catch (error) {
-      await connection.close();
+      await client.close();
       throw error;
     }
   }
 
   async status(options: ExchangeOptions): Promise<VmStatus> {
-    if (this.#status === undefined || this.#connection.ended) {
+    if (this.#status === undefined) {
       const reply = readReply(statusReply, await this.#ask({ execute: 'query-status' }, options), 'query-status');
       this.#status = reply.running ? 'running' : (notRunning[reply.status] ?? 'paused');
     }
@@ -83,19 +81,14 @@ export class QemuHypervisor implements Hypervisor {
 
   /** Walks the machine once and keeps the picture up to date by events; `fresh` walks again. */
   async buses(options: ExchangeOptions & { readonly fresh?: boolean }): Promise<Bus[]> {
-    if (options.fresh === true || this.#connection.ended) this.#buses.forget();
+    if (options.fresh === true) this.#buses.forget();
     return this.#buses.get(async () =>
       describeBuses(await discoverBuses((commands, limits) => this.submit(commands, limits), options)),
     );
   }
 
   submit(commands: readonly Command[], options: ExchangeOptions): Promise<JsonValue>[] {
-    if (!this.#connection.ended) return this.#connection.batch(commands, options);
-    const replies = this.#reconnected(options).then((connection) => connection.batch(commands, options));
-    return commands.map(async (_, index) => {
-      const reply = (await replies)[index];
-      return reply ?? null;
-    });
+    return this.#client.batch(commands, options);
   }
 
   async requestUnplug(command: Command, options: ExchangeOptions): Promise<UnplugReply> {
@@ -179,8 +172,7 @@ export class QemuHypervisor implements Hypervisor {
   }
 
   onLost(listener: () => void): () => void {
-    this.#lostListeners.add(listener);
-    return () => this.#lostListeners.delete(listener);
+    return this.#client.onLost(listener);
   }
 
   /** Ends QEMU (`quit`): as pulling the plug of the guest. */
@@ -189,54 +181,26 @@ export class QemuHypervisor implements Hypervisor {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
-    await this.#connection.close();
+    await this.#client.close();
   }
 
   async #ask(command: Command, options: ExchangeOptions): Promise<JsonValue> {
-    const [reply] = await Promise.all(this.submit([command], options));
-    return reply ?? null;
+    return this.#client.execute(command.execute, command.arguments, options);
   }
 
-  #reconnected(options: ExchangeOptions): Promise<QmpConnection> {
-    if (this.#closed) {
-      return Promise.reject(
-        new VmplugError('aborted', {
-          action: 'ask the VMM on',
-          subject: this.#socket,
-          reason: 'the connection was closed here',
-        }),
-      );
-    }
-    this.#reconnecting ??= QmpConnection.connect(this.#socket, options)
-      .then((connection) => {
-        this.#connection = connection;
-        this.#watch(connection);
-        return connection;
-      })
-      .finally(() => {
-        this.#reconnecting = undefined;
-      });
-    return this.#reconnecting;
-  }
-
-  #watch(connection: QmpConnection): void {
+  #forget(): void {
     this.#status = undefined;
     this.#buses.forget();
-    connection.onEvent((event) => this.#take(event));
-    void connection.closed.then((reason) => {
-      if (reason === undefined || connection !== this.#connection) return;
-      for (const listener of this.#lostListeners) listener();
-    });
   }
 
-  #take({ event, data }: QmpEvent): void {
-    if (statusEvents.has(event)) this.#status = undefined;
-    const said = deviceEvents[event];
-    const device = data['device'] ?? /^\/machine\/peripheral\/([^/]+)$/.exec(String(data['path'] ?? ''))?.[1];
-    if (said === undefined || typeof device !== 'string') return;
-    if (said === 'removed') this.#buses.vacate(device);
-    for (const listener of this.#deviceListeners.get(device) ?? []) listener(said);
+  #take(event: QmpEvent): void {
+    if (statusEvents.has(event.event)) this.#status = undefined;
+    const said = deviceEvents[event.event];
+    if (said === undefined) return;
+    for (const device of devicesOf(event)) {
+      if (said === 'removed') this.#buses.vacate(device);
+      for (const listener of this.#deviceListeners.get(device) ?? []) listener(said);
+    }
   }
 }
 

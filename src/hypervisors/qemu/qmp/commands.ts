@@ -1,6 +1,6 @@
 import { VmplugError } from '../../../api/errors.ts';
 import type { JsonObject } from '../../../api/json.ts';
-import { stringifyExact } from './json.ts';
+import { stringifyExact } from '../../../api/exact-json.ts';
 
 /** A command of QMP, as in docs/interop/qmp-spec, section "Issuing Commands". */
 export interface QmpCommand {

@@ -12,6 +12,9 @@ function failure(code: ErrorCode, path: string, details: Details): VmplugError {
   return new VmplugError(code, { action: 'connect to the QMP socket', subject: path, ...details });
 }
 
+const giveQmp = 'give the socket of -qmp, or of -mon with mode=control';
+const notThere = `is the VM running, and is the path right? Otherwise ${giveQmp}`;
+
 /** The error for a path that cannot be that of a socket. */
 export function badPath(path: string, reason: string): VmplugError {
   const hint = 'use a shorter or a relative path, or a symbolic link';
@@ -49,7 +52,7 @@ export function notQmp(path: string, line: string): VmplugError {
       ? 'the monitor seems to have been made with pretty=on: turn that off'
       : line.startsWith('QEMU ')
         ? 'this is the monitor for humans: give the socket of -qmp, or of -mon with mode=control'
-        : 'give the socket of -qmp, or of -mon with mode=control';
+        : giveQmp;
   return failure('not-qmp', path, { reason: `it does not greet as QMP does, it says ${quoted(line)}`, hint });
 }
 
@@ -60,14 +63,14 @@ export async function dialFailure(path: string, cause: NodeJS.ErrnoException): P
   switch (cause.code ?? '') {
     case 'ENOENT':
     case 'ENOTDIR':
-      return error('vm-gone', 'there is no such socket', 'no-socket');
+      return error('vm-gone', 'there is no such socket', 'no-socket', notThere);
     case 'ECONNREFUSED':
       // The kernel says the same of a file that is no socket.
       return (await isOtherFile(path))
-        ? error('not-qmp', 'it is not a socket', 'not-a-socket')
-        : error('vm-gone', 'nobody listens on it any more', 'refused');
+        ? error('not-qmp', 'it is not a socket', 'not-a-socket', giveQmp)
+        : error('vm-gone', 'nobody listens on it any more', 'refused', notThere);
     case 'EPROTOTYPE':
-      return error('not-qmp', 'it is not a stream socket', 'not-a-socket');
+      return error('not-qmp', 'it is not a stream socket', 'not-a-socket', giveQmp);
     case 'EACCES':
     case 'EPERM':
       return error(

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../../../api/json.ts';
-import { parseExact } from './json.ts';
+import { parseExact } from '../../../api/exact-json.ts';
 import type { QmpError } from './qmp-error.ts';
 
 /** What the server says about itself first. */

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { JsonValue } from '../../../api/json.ts';
-import { parseExact, stringifyExact } from './json.ts';
+import type { JsonValue } from './json.ts';
+import { parseExact, stringifyExact } from './exact-json.ts';
 
 const leaf = fc.oneof(
   fc.string(),
