@@ -1,18 +1,19 @@
 import { writeFileSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { readFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { QmpConnection } from '../src/hypervisors/qemu/index.ts';
-import { changesNothing, refusalOf, refused, vmmHas } from './errors.testing.ts';
+import { changesNothing, refusalOf, refused, rootPort, vmmHas } from './errors.testing.ts';
+import { startForeignQemu, type ForeignQemu } from './foreign-qemu.ts';
 import { Lab } from './harness.ts';
-import { rootPort, startPlainQemu, type PlainQemu } from './plain-qemu.testing.ts';
 
 let lab: Lab;
-let vm: PlainQemu;
+let vm: ForeignQemu;
 
 beforeAll(async () => {
   lab = new Lab();
-  vm = await startPlainQemu(lab, 'vm', '-S', ...rootPort('port0', 1));
-  await lab.ok('sandbox', 'adopt', 'vm', '--qmp', vm.socket);
+  vm = await startForeignQemu(lab.directory, ['-machine', 'q35', '-S', ...rootPort('port0', 2)], { waits: false });
+  await lab.ok('sandbox', 'adopt', 'vm', '--qmp', vm.qmp);
 });
 afterAll(async () => {
   await vm[Symbol.asyncDispose]();
@@ -20,7 +21,7 @@ afterAll(async () => {
 });
 
 /** A server that does what a test wants with each client. */
-async function server(path: string, serve: (client: Socket) => void): Promise<AsyncDisposable & { server: Server }> {
+async function server(path: string, serve: (client: Socket) => void): Promise<AsyncDisposable> {
   const clients = new Set<Socket>();
   const listening = createServer((client) => {
     clients.add(client);
@@ -33,7 +34,6 @@ async function server(path: string, serve: (client: Socket) => void): Promise<As
   listening.listen(path, resolve);
   await promise;
   return {
-    server: listening,
     [Symbol.asyncDispose]: async () => {
       const closed = Promise.withResolvers<void>();
       listening.close(() => closed.resolve());
@@ -79,8 +79,7 @@ describe('adopting by a path that is no QMP socket', () => {
     ['an object that is no greeting', '{"return": {}}\n', 'return'],
     ['a terminal escape', '\u001b[31mlogin:\u001b[0m\n', 'login'],
   ])('a server that says %s', async (_, words, said) => {
-    await using server_ = await server(lab.path('other.sock'), (client) => client.write(words));
-    expect(server_.server.listening).toBe(true);
+    await using _other = await server(lab.path('other.sock'), (client) => client.write(words));
     const error = await changesNothing(lab, ['vm'], () =>
       refused(lab, 'not-qmp', 'sandbox', 'adopt', 'x', '--qmp', lab.path('other.sock'), '--timeout', '5s'),
     );
@@ -133,18 +132,18 @@ describe('adopting by a path that is no QMP socket', () => {
 describe('a QMP socket that another client holds', () => {
   test('attach, detach and inspect give up in time and say why; freed, they work', async () => {
     const image = lab.image('busy.img');
-    const before = await vmmHas(vm.socket);
+    const before = await vmmHas(vm.qmp);
     {
-      await using _ = await QmpConnection.connect(vm.socket, { timeoutMs: 10_000 });
+      await using _ = await QmpConnection.connect(vm.qmp, { timeoutMs: 10_000 });
       for (const args of [
         ['attach', 'vm', image, '--wait', 'acknowledged'],
-        ['sandbox', 'adopt', 'other', '--qmp', vm.socket.replace('/vm.sock', '/./vm.sock')],
+        ['sandbox', 'adopt', 'other', '--qmp', vm.qmp.replace(/\/([^/]+)$/, '/./$1')],
       ]) {
         const started = performance.now();
         const code = args[0] === 'attach' ? 'monitor-busy' : 'sandbox-exists';
         const error = await refused(lab, code, ...args, '--timeout', '700ms');
         expect(performance.now() - started).toBeLessThan(4000);
-        expect(error.message).toContain(code === 'monitor-busy' ? vm.socket : 'vm');
+        expect(error.message).toContain(code === 'monitor-busy' ? vm.qmp : 'vm');
         expect(error.hint).not.toBeNull();
       }
       const view = await lab.ok<{ problem: { code: string } }>('sandbox', 'inspect', 'vm', '--timeout', '700ms');
@@ -153,26 +152,26 @@ describe('a QMP socket that another client holds', () => {
       expect(doctor).toMatchObject({ code: 1 });
       expect(doctor.json()).toMatchObject({ ok: false, findings: [{ problem: 'vm-unreachable', sandbox: 'vm' }] });
     }
-    expect(await vmmHas(vm.socket)).toEqual(before);
+    expect(await vmmHas(vm.qmp)).toEqual(before);
     expect(await lab.ok('doctor')).toMatchObject({ ok: true });
 
     const device = await lab.ok<{ id: string }>('attach', 'vm', image, '--wait', 'acknowledged');
     {
-      await using _ = await QmpConnection.connect(vm.socket, { timeoutMs: 10_000 });
+      await using _ = await QmpConnection.connect(vm.qmp, { timeoutMs: 10_000 });
       const error = await refused(lab, 'monitor-busy', 'detach', 'vm', device.id, '--timeout', '700ms');
-      expect(error.message).toContain(vm.socket);
+      expect(error.message).toContain(vm.qmp);
     }
     expect(await lab.ok('ls')).toMatchObject({ devices: [{ id: device.id, state: 'attached' }] });
   });
 
   test('a command that waits is served when the other one leaves', async () => {
-    const held = await QmpConnection.connect(vm.socket, { timeoutMs: 10_000 });
+    const held = await QmpConnection.connect(vm.qmp, { timeoutMs: 10_000 });
     const waiting = lab.start('sandbox', 'inspect', 'vm', '--json', '--timeout', '20s');
     try {
       let ended = false;
       void waiting.ended.then(() => (ended = true));
       // The command is in QEMU's queue once its process has connected.
-      await expect.poll(() => connections(vm.socket), { timeout: 10_000 }).toBeGreaterThanOrEqual(2);
+      await expect.poll(() => connections(vm.qmp), { timeout: 10_000 }).toBeGreaterThanOrEqual(2);
       expect(ended).toBe(false);
       await held.close();
       expect(await waiting.ended).toMatchObject({ code: 0 });
@@ -185,11 +184,11 @@ describe('a QMP socket that another client holds', () => {
 
   test('ctrl-C while waiting for it ends promptly', async () => {
     const image = lab.image('impatient.img');
-    await using _ = await QmpConnection.connect(vm.socket, { timeoutMs: 10_000 });
+    await using _ = await QmpConnection.connect(vm.qmp, { timeoutMs: 10_000 });
     const before = await lab.ok('ls');
     const waiting = lab.start('attach', 'vm', image, '--json', '--timeout', '60s', '--wait', 'acknowledged');
     try {
-      await expect.poll(() => connections(vm.socket), { timeout: 10_000 }).toBeGreaterThanOrEqual(2);
+      await expect.poll(() => connections(vm.qmp), { timeout: 10_000 }).toBeGreaterThanOrEqual(2);
       const interrupted = performance.now();
       waiting.kill('SIGINT');
       refusalOf(await waiting.ended, 'aborted');
@@ -204,7 +203,6 @@ describe('a QMP socket that another client holds', () => {
 
 /** How many connections there are to a socket: /proc/net/unix names it once for each, and once for the listener. */
 async function connections(path: string): Promise<number> {
-  const { readFile } = await import('node:fs/promises');
   const lines = (await readFile('/proc/net/unix', 'utf8')).split('\n').filter((line) => line.endsWith(` ${path}`));
   return lines.length - 1;
 }

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import type { ErrorCode } from '../src/api/error-codes.ts';
 import { errorCodes } from '../src/api/error-codes.ts';
@@ -35,9 +37,9 @@ function withJson(args: readonly string[]): string[] {
 }
 
 /** As {@link refused}, for a command that was started before. */
-export function refusalOf(result: CliResult, code: ErrorCode): Refusal {
+export function refusalOf(result: Pick<CliResult, 'code' | 'stdout' | 'stderr'>, code: ErrorCode): Refusal {
   expect(result, `${result.stdout}${result.stderr}`).toMatchObject({ code: errorCodes[code].exitCode, stderr: '' });
-  const { type, error } = result.json<{ type: string; error: Refusal }>();
+  const { type, error } = JSON.parse(result.stdout) as { type: string; error: Refusal };
   expect(type).toBe('error');
   expect(error).toMatchObject({ code, exitCode: errorCodes[code].exitCode });
   expect(error.message.length).toBeLessThan(longestMessage);
@@ -54,11 +56,6 @@ export async function tellVmm(
   const replies: JsonValue[] = [];
   for (const [execute, args] of commands) replies.push(await connection.execute(execute, args));
   return replies;
-}
-
-/** The ids of a VM's devices, with those that were plugged by hand. */
-export async function devicesIn(socket: string): Promise<string[]> {
-  return (await vmmHas(socket)).devices;
 }
 
 /** What a VM has that a plug could have left: devices with an id, and block nodes. */
@@ -85,4 +82,33 @@ async function everything(lab: Lab, sandboxes: readonly string[]): Promise<unkno
   const vms: unknown[] = [];
   for (const name of sandboxes) vms.push(await vmmHas(lab.sandbox(name).socket));
   return { vms, records: await lab.ok('ls'), health: await lab.ok('doctor') };
+}
+
+/** QEMU's arguments for a root port that takes hot-plug, or does not. */
+export function rootPort(id: string, slot: number, hotplug = true): string[] {
+  const port = { driver: 'pcie-root-port', id, bus: 'pcie.0', addr: slot.toString(16), chassis: slot, hotplug };
+  return ['-device', JSON.stringify(port)];
+}
+
+const nobody = 65_534;
+const program = fileURLToPath(new URL('../bin/vmplug', import.meta.url));
+
+/**
+ * Runs `vmplug` as a user without rights; `undefined` where that cannot be: not as root, or from
+ * a checkout that others may not read.
+ */
+export function asNobody(lab: Lab, ...args: string[]): Pick<CliResult, 'code' | 'stdout' | 'stderr'> | undefined {
+  if (process.getuid?.() !== 0 || spawnAsNobody(lab, '--version').status !== 0) return undefined;
+  const { status, stdout, stderr } = spawnAsNobody(lab, ...args);
+  return { code: status ?? -1, stdout, stderr };
+}
+
+function spawnAsNobody(lab: Lab, ...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(program, args, {
+    uid: nobody,
+    gid: nobody,
+    cwd: '/',
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], VMPLUG_STATE_DIR: lab.stateDir },
+  });
 }

@@ -48,11 +48,9 @@ export async function startForeignQemu(
 
 /** Waits until somebody listens on a socket, or until who should have has ended. */
 async function waitForSocket(path: string, ended: Promise<void>): Promise<void> {
-  let over = false;
-  void ended.then(() => {
-    over = true;
-  });
-  while (!over) {
+  const over = new AbortController();
+  void ended.then(() => over.abort());
+  while (!over.signal.aborted) {
     const listening = await new Promise<boolean>((resolve) => {
       const socket = createConnection(path);
       socket.once('connect', () => resolve(true)).once('error', () => resolve(false));

@@ -1,5 +1,6 @@
 /** The format of a disk image. Decided once, recorded, and given to the VMM explicitly. */
-export type ImageFormat = 'raw' | 'qcow2';
+export const imageFormats = ['raw', 'qcow2'] as const;
+export type ImageFormat = (typeof imageFormats)[number];
 
 /** One file or block node that a disk reads: the image itself, or an image below it. */
 export interface ImageLayer {
@@ -27,7 +28,8 @@ export interface HostIdentity {
   mode: ClaimMode;
 }
 
-export type ClaimMode = 'exclusive' | 'shared-write' | 'shared-read';
+export const claimModes = ['exclusive', 'shared-write', 'shared-read'] as const;
+export type ClaimMode = (typeof claimModes)[number];
 
 /** A file or block node of this host that can be plugged as a disk. */
 export interface HostDisk {

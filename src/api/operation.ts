@@ -20,16 +20,6 @@ export type OperationState =
   | 'gone'
   | 'unknown';
 
-/** States in which an operation still has to be settled by asking the VMM. */
-export const unsettledStates: readonly OperationState[] = [
-  'running',
-  'requested',
-  'refused',
-  'expired',
-  'paused',
-  'unknown',
-];
-
 /** A process by pid and start time, so that a reused pid is not taken for it. */
 export interface ProcessIdentity {
   readonly pid: number;

@@ -39,5 +39,5 @@ export function releaseCommands(plan: Plan): Command[] {
   return plan.steps
     .filter((step) => !step.undoIsRequest)
     .map((step) => step.undo)
-    .reverse();
+    .toReversed();
 }

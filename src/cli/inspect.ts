@@ -52,7 +52,7 @@ function printView({ attachment, operations, observation, problem }: DeviceView)
     ['evidence', attachment.evidence ?? 'none'],
     ['asked now', observation === undefined ? `no answer: ${problem?.reason ?? ''}` : observed(observation)],
     ['driver', attachment.driver],
-    ['image', `${host.layers.map(({ path, format }) => `${printable(path)} (${format})`).join(' ← ')}`],
+    ['image', host.layers.map(({ path, format }) => `${printable(path)} (${format})`).join(' ← ')],
     ['size', `${size(host.virtualSize)}${host.readOnly ? ', read-only' : ''}${host.shareRw ? ', share-rw' : ''}`],
     ['in the guest', [guest.byId, guest.pci, guest.scsi].filter((part) => part !== undefined).join(' ')],
     ['place', JSON.stringify(attachment.place)],

@@ -35,7 +35,7 @@ const longestMs = 24 * 3_600_000;
  * Reads `10s`, `500ms`, `1.5m` as milliseconds.
  * @throws InvalidArgumentError
  */
-export function duration(text: string): number {
+function duration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
   const milliseconds = match === null ? Number.NaN : Number(match[1]) * (units[match[2] ?? ''] ?? Number.NaN);
   if (!(milliseconds > 0 && milliseconds <= longestMs)) {

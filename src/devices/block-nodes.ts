@@ -25,7 +25,7 @@ function formatNode(
   return {
     driver: layer.format,
     'node-name': nodeName,
-    ...withoutAio(settings),
+    ...formatSettings(settings),
     file: {
       driver: layer.protocol,
       'node-name': depth === 0 ? `${name}-f` : `${nodeName}f`,
@@ -51,8 +51,8 @@ function nodeSettings(options: DiskOptions): JsonObject {
 }
 
 /** `aio` belongs to the protocol driver; a format driver refuses it. */
-function withoutAio({ aio: _, ...rest }: JsonObject): JsonObject {
-  return rest;
+function formatSettings(settings: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => name !== 'aio'));
 }
 
 /** QEMU's cache modes (man qemu-system, `cache=`), taken apart into what `blockdev-add` and the device take. */

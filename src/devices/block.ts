@@ -11,7 +11,7 @@ import type { Plan } from '../api/plan.ts';
 import { blockNodes, bypassesPageCache, writeCache } from './block-nodes.ts';
 
 /** The block drivers that can be plugged into QEMU on this architecture, default first. */
-export const blockDrivers: readonly BlockDriver[] = [VirtioBlock, VirtioSCSI];
+const blockDrivers: readonly BlockDriver[] = [VirtioBlock, VirtioSCSI];
 
 /** What a disk needs of the VMM: the kind of place, and the features that are asked for. */
 export function blockNeeds(

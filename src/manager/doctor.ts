@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { VmplugError } from '../api/errors.ts';
+import type { VmplugError } from '../api/errors.ts';
 import { ownPrefix } from '../api/names.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
 import { socketOwner } from '../host/unix-socket-owner.ts';

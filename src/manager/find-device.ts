@@ -13,11 +13,14 @@ export function findDevice(
   text: string,
   sandbox?: string,
 ): AttachmentRecord {
-  const found =
-    only(attachments.filter(({ id }) => id === text)) ??
-    only(attachments.filter(({ id }) => text.length >= shortestPrefix && id.startsWith(text))) ??
-    only(attachments.filter(({ source, host }) => source === text || host.layers[0].path === text));
-  if (found === undefined) {
+  const ways: ((device: AttachmentRecord) => boolean)[] = [
+    ({ id }) => id === text,
+    ({ id }) => text.length >= shortestPrefix && id.startsWith(text),
+    ({ source, host }) => source === text || host.layers[0].path === text,
+  ];
+  const found = ways.map((way) => attachments.filter(way)).find((fitting) => fitting.length > 0) ?? [];
+  const [first, ...others] = found;
+  if (first === undefined) {
     throw new VmplugError('device-not-found', {
       action: 'find the device',
       subject: text,
@@ -25,7 +28,7 @@ export function findDevice(
       hint: `vmplug ls${sandbox === undefined ? '' : ` ${sandbox}`} lists what there is`,
     });
   }
-  if (found.length > 1) {
+  if (others.length > 0) {
     throw new VmplugError('invalid-argument', {
       action: 'find the device',
       subject: text,
@@ -33,9 +36,5 @@ export function findDevice(
       hint: 'give the whole id',
     });
   }
-  return found[0] as AttachmentRecord;
-}
-
-function only(found: AttachmentRecord[]): AttachmentRecord[] | undefined {
-  return found.length === 0 ? undefined : found;
+  return first;
 }

@@ -79,7 +79,7 @@ export interface DeviceView {
   readonly problem?: VmplugError;
 }
 
-export const defaultTimeoutMs = 10_000;
+const defaultTimeoutMs = 10_000;
 
 /**
  * The whole of vmplug as one object: sandboxes, and the devices in them. Several of them, in

@@ -305,13 +305,30 @@ async function conclude(
     timeline,
   });
   const state: OperationState = reached ? 'done' : 'expired';
-  store.write((tx) => {
-    tx.putAttachment(attached(watch.timeline()));
-    closeOperation(tx, operation, state, watch.timeline());
-  });
+  try {
+    store.write((tx) => {
+      tx.putAttachment(attached(watch.timeline()));
+      closeOperation(tx, operation, state, watch.timeline());
+    });
+  } catch (error) {
+    throw notRecorded(attachment, error);
+  }
   watch.lap('record');
   if (reached) return attached(watch.timeline());
   throw notSeen(attachment, confirmation, request, deadline);
+}
+
+/** The device is in the VM, and the journal says only that it was on its way: the next command settles it. */
+function notRecorded(attachment: AttachmentRecord, error: unknown): unknown {
+  if (!hasCode(error, 'state-unavailable')) return error;
+  return new VmplugError('state-unavailable', {
+    action: 'attach',
+    subject: attachment.source,
+    reason: `the VM has it as ${attachment.id}, but that could not be recorded: ${error.message}`,
+    hint: `${error.hint ?? 'make the state writable'}; then vmplug doctor --repair records it`,
+    cause: error,
+    facts: { device: attachment.id },
+  });
 }
 
 function notSeen(

@@ -1,7 +1,14 @@
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { VmplugError } from '../api/errors.ts';
 
+interface Remedy {
+  readonly reason: string;
+  readonly hint: string;
+}
+
 /** SQLite's primary result codes (https://sqlite.org/rescode.html) that a user can do something about. */
-const remedies: Readonly<Record<number, { reason: string; hint: string }>> = {
+const remedies: Readonly<Record<number, Remedy>> = {
   5: { reason: 'another process kept it locked', hint: 'try again; `vmplug sandbox ls` shows what runs' },
   8: { reason: 'it is read-only', hint: 'make it writable, or choose another with --state-dir' },
   10: { reason: 'reading or writing it failed', hint: 'check the disk; the kernel log says more' },
@@ -11,11 +18,24 @@ const remedies: Readonly<Record<number, { reason: string; hint: string }>> = {
   26: { reason: 'the file is not a vmplug state', hint: 'choose another directory with --state-dir' },
 };
 
+/** What the file system says by itself: making the directory, or asked why SQLite could not. */
+const systemRemedies: Readonly<Record<string, Remedy>> = {
+  ENOTDIR: { reason: 'a part of its path is not a directory', hint: 'choose another with --state-dir' },
+  EEXIST: { reason: 'its directory is a file', hint: 'choose another with --state-dir' },
+  EACCES: {
+    reason: 'this user is not allowed to use it',
+    hint: 'check its permissions, or choose another with --state-dir',
+  },
+  EROFS: { reason: 'it is on a read-only file system', hint: 'make it writable, or choose another with --state-dir' },
+  ENOSPC: { reason: 'no space is left on the disk', hint: 'free some space and run the command again' },
+  ENAMETOOLONG: { reason: 'its path is too long', hint: 'choose another with --state-dir' },
+};
+
 /** Turns what SQLite throws into a typed error that names the state's file. */
 export function stateError(error: unknown, action: string, file: string): VmplugError {
   if (error instanceof VmplugError) return error;
   const code = sqliteCode(error);
-  const remedy = code === undefined ? undefined : remedies[code & 0xff];
+  const remedy = systemRemedies[errnoBehind(error, file) ?? ''] ?? remedies[(code ?? 0) & 0xff];
   return new VmplugError('state-unavailable', {
     action,
     subject: file,
@@ -33,4 +53,35 @@ export function isSqliteError(error: unknown): boolean {
 function sqliteCode(error: unknown): number | undefined {
   if (typeof error !== 'object' || error === null || !('errcode' in error)) return undefined;
   return typeof error.errcode === 'number' ? error.errcode : undefined;
+}
+
+/**
+ * What the file system has against it. SQLite says only that opening or input/output failed, and
+ * Node's recursive `mkdir` says ENOENT on a read-only file system: then it is asked.
+ */
+function errnoBehind(error: unknown, file: string): string | undefined {
+  const code = sqliteCode(error);
+  const errno = errnoOf(error);
+  if (code === undefined ? errno !== 'ENOENT' : !vague.has(code & 0xff)) return errno;
+  try {
+    const directory = existingAncestor(dirname(file));
+    accessSync(directory, constants.W_OK | constants.X_OK);
+    const { bavail, bsize } = statfsSync(directory);
+    return bavail * bsize < leastRoom ? 'ENOSPC' : undefined;
+  } catch (problem) {
+    return errnoOf(problem);
+  }
+}
+
+function existingAncestor(directory: string): string {
+  return existsSync(directory) ? directory : existingAncestor(dirname(directory));
+}
+
+/** SQLITE_IOERR and SQLITE_CANTOPEN. */
+const vague: ReadonlySet<number> = new Set([10, 14]);
+/** What SQLite needs beside the database to open it: one piece of the index of its log. */
+const leastRoom = 64 * 1024;
+
+function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -1,7 +1,13 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { AttachmentRecord } from '../api/attachment.ts';
 import { VmplugError } from '../api/errors.ts';
-import type { ClaimMode, HostIdentity, ImageFormat } from '../api/host-device.ts';
+import {
+  claimModes,
+  imageFormats,
+  type ClaimMode,
+  type HostIdentity,
+  type ImageFormat,
+} from '../api/host-device.ts';
 import { parseExact, stringifyExact } from '../api/exact-json.ts';
 import type { OperationRecord } from '../api/operation.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
@@ -155,13 +161,13 @@ export class SqliteTransaction implements Transaction, Claims {
       key: String(row['key']),
       device: String(row['device']),
       sandbox: String(row['sandbox']),
-      mode: String(row['mode']) as ClaimMode,
+      mode: known(claimModes, row['mode']),
     }));
   }
 
   imageFormat(key: string): ImageFormat | undefined {
     const row = this.#statement('SELECT format FROM image_formats WHERE key = ?').get(key);
-    return row === undefined ? undefined : (String(row['format']) as ImageFormat);
+    return row === undefined ? undefined : known(imageFormats, row['format']);
   }
 
   putImageFormat(key: string, format: ImageFormat): void {
@@ -189,8 +195,24 @@ export class SqliteTransaction implements Transaction, Claims {
   #records<T>(sql: string, ...values: string[]): T[] {
     return this.#statement(sql)
       .all(...values)
-      .map((row) => parseExact(String(row['record'])) as T);
+      .map((row) => decode<T>(String(row['record'])));
   }
+}
+
+/** The store reads back only what it has written itself, in the schema version that it knows. */
+function decode<T>(text: string): T {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return parseExact(text) as T;
+}
+
+function known<T extends string>(values: readonly T[], value: unknown): T {
+  const found = values.find((candidate) => candidate === value);
+  if (found !== undefined) return found;
+  throw new VmplugError('invalid-state', {
+    action: 'read the state',
+    subject: String(value),
+    reason: `it is none of ${values.join(', ')}`,
+  });
 }
 
 function clash(holder: Claim, mode: ClaimMode, sandbox: string): VmplugError {

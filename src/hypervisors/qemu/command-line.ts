@@ -20,7 +20,7 @@ export interface QemuMachine {
 }
 
 /** Root ports that fit on one root complex beside what a machine has anyway. */
-export const mostPorts = 8 * 28;
+const mostPorts = 8 * 28;
 const firstPortSlot = 2;
 const portSlots = 28;
 

@@ -48,11 +48,13 @@ async function rootBuses(ask: QomReader): Promise<BusStart[]> {
   );
 }
 
+const busTypes = ['PCI', 'PCIE', 'SCSI'] as const;
+
 /** The buses among the children of a device. */
 function childBuses(list: QomProperties): { name: string; type: QomBus['type'] }[] {
   return list.flatMap(({ name, type }) => {
-    const bus = /^child<(PCI|PCIE|SCSI)>$/.exec(type)?.[1];
-    return bus === undefined ? [] : [{ name, type: bus as QomBus['type'] }];
+    const bus = busTypes.find((known) => type === `child<${known}>`);
+    return bus === undefined ? [] : [{ name, type: bus }];
   });
 }
 
@@ -63,11 +65,11 @@ async function readBus(ask: QomReader, start: BusStart): Promise<{ bus: QomBus; 
     ask.get(start.path, 'hotplug-handler'),
     Promise.all(links.map(({ name }) => ask.get(start.path, name))),
   ]);
-  const handlerPath = typeof handler === 'string' ? handler : '';
+  const handlerPath = textOf(handler);
   const [handlerType, devices] = await Promise.all([
     handlerPath === '' ? '' : ask.get(handlerPath, 'type'),
     Promise.all(
-      links.map((link, index) => readDevice(ask, String(paths[index] ?? ''), link.type.slice(5, -1), start)),
+      links.map((link, index) => readDevice(ask, textOf(paths[index]), link.type.slice(5, -1), start)),
     ),
   ]);
   const there = devices.filter((device) => device !== undefined);
@@ -77,7 +79,7 @@ async function readBus(ask: QomReader, start: BusStart): Promise<{ bus: QomBus; 
       path: start.path,
       type: start.type,
       handler: handlerPath,
-      handlerType: typeof handlerType === 'string' ? handlerType : '',
+      handlerType: textOf(handlerType),
       acpi: list.some(({ name }) => name === 'acpi-pcihp-bsel'),
       ...(start.parent === undefined ? {} : { parent: start.parent }),
       slots: start.slots,
@@ -85,6 +87,10 @@ async function readBus(ask: QomReader, start: BusStart): Promise<{ bus: QomBus; 
     },
     below: there.flatMap(({ below }) => below),
   };
+}
+
+function textOf(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : '';
 }
 
 async function readDevice(

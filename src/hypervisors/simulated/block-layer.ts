@@ -1,0 +1,104 @@
+import type { JsonValue } from '../../api/json.ts';
+import { Refusal } from './simulated-errors.ts';
+
+/** The longest node name of QEMU, in bytes. */
+const longestNodeName = 31;
+
+interface Node {
+  readonly name: string;
+  readonly filename: string | undefined;
+  readonly format: string;
+  readonly readOnly: boolean;
+  readonly below: readonly Node[];
+}
+
+/**
+ * The block nodes of a machine, as `blockdev-add` and `blockdev-del` see them: names are unique,
+ * a node that a device uses stays, and a file that another process has locked refuses writers.
+ */
+export class BlockLayer {
+  readonly #nodes = new Map<string, Node>();
+  readonly #users = new Map<string, string>();
+  readonly #locked = new Set<string>();
+
+  /** Names of all nodes, those of files and backing images too. */
+  get names(): string[] {
+    return [...this.#nodes.values()].flatMap(namesOf);
+  }
+
+  /** Another process has the file open for writing. */
+  lock(filename: string): void {
+    this.#locked.add(filename);
+  }
+
+  unlock(filename: string): void {
+    this.#locked.delete(filename);
+  }
+
+  add(options: JsonValue | undefined): void {
+    const node = readNode(options);
+    const names = namesOf(node);
+    const known = new Set(this.names);
+    for (const [index, name] of names.entries()) {
+      if (Buffer.byteLength(name) > longestNodeName) throw new Refusal(`Node name '${name}' too long`);
+      if (known.has(name) || names.indexOf(name) !== index) {
+        throw new Refusal(`Duplicate nodes with node-name='${name}'`);
+      }
+    }
+    // QEMU takes the lock of a qcow2 image when it opens it, of a raw one when a device uses it.
+    if (node.format !== 'raw') this.#checkLock(node);
+    this.#nodes.set(node.name, node);
+  }
+
+  remove(name: string): void {
+    const node = this.#nodes.get(name);
+    if (node === undefined) {
+      if (this.names.includes(name)) throw new Refusal(`Node '${name}' is busy: node is used as 'file' of another`, 'in-use');
+      throw new Refusal(`Failed to find node with node-name='${name}'`, 'not-found', 'GenericError');
+    }
+    if (this.#users.has(name)) throw new Refusal(`Node ${name} is in use`, 'in-use');
+    this.#nodes.delete(name);
+  }
+
+  /** A device takes a node for itself. */
+  use(name: string, device: string): void {
+    const node = this.#nodes.get(name);
+    if (node === undefined) throw new Refusal(`Property 'virtio-blk-device.drive' can't find value '${name}'`);
+    const user = this.#users.get(name);
+    if (user !== undefined) throw new Refusal(`Permission conflict on node '${name}': ${user} uses it`);
+    this.#checkLock(node);
+    this.#users.set(name, device);
+  }
+
+  /** A device is gone, and with it its use of a node. */
+  leave(device: string): void {
+    for (const [name, user] of this.#users) if (user === device) this.#users.delete(name);
+  }
+
+  #checkLock(node: Node): void {
+    const file = node.below[0]?.filename ?? node.filename;
+    if (file === undefined || !this.#locked.has(file)) return;
+    throw new Refusal(node.readOnly ? 'Failed to get shared "write" lock' : 'Failed to get "write" lock', 'locked');
+  }
+}
+
+function namesOf(node: Node): string[] {
+  return [node.name, ...node.below.flatMap(namesOf)];
+}
+
+function readNode(value: JsonValue | undefined): Node {
+  if (typeof value !== 'object' || value === null || !('driver' in value)) {
+    throw new Refusal("Parameter 'driver' is missing");
+  }
+  const text = (key: string): string | undefined => (typeof value[key] === 'string' ? value[key] : undefined);
+  const name = text('node-name');
+  if (name === undefined) throw new Refusal("'node-name' must be specified for the root node");
+  const below = [value['file'], value['backing']].filter((child) => child !== undefined && child !== null);
+  return {
+    name,
+    filename: text('filename'),
+    format: text('driver') ?? '',
+    readOnly: value['read-only'] === true,
+    below: below.map(readNode),
+  };
+}
