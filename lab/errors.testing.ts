@@ -5,6 +5,7 @@ import type { ErrorCode } from '../src/api/error-codes.ts';
 import { errorCodes } from '../src/api/error-codes.ts';
 import type { JsonObject, JsonValue } from '../src/api/json.ts';
 import { QmpConnection } from '../src/hypervisors/qemu/index.ts';
+import { readListing } from '../src/manager/listing.ts';
 import type { CliResult, Lab } from './harness.ts';
 
 /** The error of a command under `--json`. */
@@ -75,13 +76,13 @@ export async function changesNothing<T>(lab: Lab, sandboxes: readonly string[], 
   const before = await everything(lab, sandboxes);
   const result = await work();
   expect(await everything(lab, sandboxes)).toEqual(before);
+  expect(await lab.ok('doctor')).toMatchObject({ ok: true, findings: [] });
   return result;
 }
 
 async function everything(lab: Lab, sandboxes: readonly string[]): Promise<unknown> {
-  const vms: unknown[] = [];
-  for (const name of sandboxes) vms.push(await vmmHas(lab.sandbox(name).socket));
-  return { vms, records: await lab.ok('ls'), health: await lab.ok('doctor') };
+  const vms = await Promise.all(sandboxes.map((name) => vmmHas(lab.sandbox(name).socket)));
+  return { vms, records: readListing(lab.stateDir) };
 }
 
 /** QEMU's arguments for a root port that takes hot-plug, or does not. */

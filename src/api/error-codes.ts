@@ -1,3 +1,17 @@
+/** What the exit codes of the command line mean. Scripts depend on them. */
+export const exitCodes = {
+  0: 'done',
+  1: 'anything else',
+  2: 'the command line is wrong',
+  3: 'no such sandbox, device or host device',
+  4: 'conflict: in use, held, already there, no free slot',
+  5: 'the VMM refused',
+  6: 'a deadline passed: the guest or the VMM did not answer (the operation stays recorded)',
+  7: 'outcome unknown: vmplug doctor will settle it',
+} as const;
+
+export type ExitCode = keyof typeof exitCodes;
+
 /**
  * Every error code, with the exit code of the command line that it maps to.
  * The codes are stable: scripts and callers depend on them.
@@ -39,6 +53,6 @@ export const errorCodes = {
   'deadline-passed': { exitCode: 6, meaning: 'the guest or the VMM did not answer in time' },
   'monitor-busy': { exitCode: 6, meaning: 'the QMP socket did not greet in time: it serves one client at a time' },
   'outcome-unknown': { exitCode: 7, meaning: 'a command went out and nobody knows what became of it' },
-} as const satisfies Record<string, { exitCode: 1 | 2 | 3 | 4 | 5 | 6 | 7; meaning: string }>;
+} as const satisfies Record<string, { exitCode: Exclude<ExitCode, 0>; meaning: string }>;
 
 export type ErrorCode = keyof typeof errorCodes;

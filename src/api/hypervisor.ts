@@ -102,6 +102,11 @@ export interface Hypervisor extends AsyncDisposable {
   isLocked(error: unknown): boolean;
   /** Hears what the VMM says of a device; returns what stops the listening. */
   onDeviceEvent(vmmId: string, listener: (event: DeviceEvent) => void): () => void;
+  /**
+   * Lets other clients of the VMM have their turn, where it serves one at a time. The next
+   * request connects again; events of the time in between are not heard.
+   */
+  giveWay(): Promise<void>;
   /** Hears that the connection was lost; returns what stops the listening. */
   onLost(listener: () => void): () => void;
 }

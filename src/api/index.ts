@@ -3,6 +3,7 @@
  * Names are those of Kata Containers 1.x where it had one.
  */
 export * from './attachment.ts';
+export * from './config.ts';
 export * from './device-info.ts';
 export * from './device-manager.ts';
 export * from './device-receiver.ts';
@@ -17,6 +18,7 @@ export * from './host-device.ts';
 export * from './hypervisor.ts';
 export * from './json.ts';
 export * from './logger.ts';
+export * from './mock-device-receiver.ts';
 export * from './names.ts';
 export * from './operation.ts';
 export * from './pci-path.ts';

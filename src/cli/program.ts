@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { exitCodes } from '../api/error-codes.ts';
 import { addAttach } from './attach.ts';
 import { addDetach } from './detach.ts';
 import { addDoctor } from './doctor.ts';
@@ -17,7 +18,7 @@ export function buildProgram(): Command {
     .version(version)
     .showSuggestionAfterError()
     .exitOverride()
-    .addHelpText('after', exitCodes);
+    .addHelpText('after', helpEnd);
   addSandbox(program);
   addAttach(program);
   addDetach(program);
@@ -67,16 +68,11 @@ function asksForJson(args: readonly string[]): boolean {
   return args.slice(0, end === -1 ? undefined : end).includes('--json');
 }
 
-const exitCodes = `
+const helpEnd = `
 Exit codes:
-  0  done
-  1  anything else
-  2  the command line is wrong
-  3  no such sandbox, device or host device
-  4  conflict: in use, held, already there, no free slot
-  5  the VMM refused
-  6  a deadline passed: the guest or the VMM did not answer (the operation stays recorded)
-  7  outcome unknown: vmplug doctor will settle it
+${Object.entries(exitCodes)
+  .map(([code, meaning]) => `  ${code}  ${meaning}`)
+  .join('\n')}
 
 Examples:
   vmplug sandbox run vm1

@@ -20,10 +20,13 @@ export function blockNeeds(
   options: DiskOptions,
 ): { transport: Place['transport']; features: string[] } {
   const formats = new Set(disk.layers.map((layer) => layer.format));
+  const model = driver === VirtioSCSI ? 'scsi-hd' : 'virtio-blk-pci';
+  const properties = ['serial', 'share-rw', ...(options.cache === undefined ? [] : ['write-cache'])];
   return {
     transport: driver === VirtioSCSI ? 'scsi' : 'pci',
     features: [
-      driver === VirtioSCSI ? 'device:scsi-hd' : 'device:virtio-blk-pci',
+      `device:${model}`,
+      ...properties.map((name) => `property:${model}.${name}`),
       ...[...formats].map((format) => `format:${format}`),
       ...(options.aio === undefined ? [] : [`aio:${options.aio}`]),
     ],

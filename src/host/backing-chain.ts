@@ -91,7 +91,12 @@ function locate(image: string, spelled: string, backing: string, usage: LayerReq
     return realLayerPath(way, usage.paths);
   } catch (error) {
     if (!hasCode(error, 'source-not-found')) throw error;
-    throw unsuitable(image, `its backing file ${way} does not exist`, undefined, error);
+    throw unsuitable(
+      image,
+      `its backing file ${way} does not exist`,
+      'put it back, or name the one to use: qemu-img rebase -u -b FILE -F FORMAT IMAGE',
+      error,
+    );
   }
 }
 

@@ -30,6 +30,7 @@ describe('a raw image', () => {
       source: './a.img',
       layers: [{ path, format: 'raw', protocol: 'file' }],
       virtualSize: 1024,
+      formatKey: `file:${stat.dev}:${stat.ino}:${stat.birthtimeNs}`,
       identities: [{ key: `file:${stat.dev}:${stat.ino}`, mode: 'exclusive' }],
       readOnly: false,
       shareRw: false,

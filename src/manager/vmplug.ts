@@ -7,7 +7,7 @@ import type { ExchangeOptions, Observation, VmStatus } from '../api/hypervisor.t
 import type { OperationRecord } from '../api/operation.ts';
 import type { Bus } from '../api/place.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
-import { ownIdentity } from '../host/process-identity.ts';
+import { isAlive, ownIdentity } from '../host/process-identity.ts';
 import { resolveDisk } from '../host/resolve-disk.ts';
 import { attach, planAttach, type AttachRequest } from '../operations/attach.ts';
 import { countPlaces } from '../operations/choose-place.ts';
@@ -279,8 +279,25 @@ export class Vmplug implements AsyncDisposable {
     } catch (error) {
       const ended = hasCode(error, 'vm-gone') && (error.facts['ended'] === true || lifeOf(sandbox) === 'ended');
       if (ended) releaseAll({ store: this.#store, sandbox });
+      if (hasCode(error, 'monitor-busy')) throw this.#withHolder(error, name);
       throw error;
     }
+  }
+
+  /** Names the operation of ours that keeps the VMM's only connection, if that is what does. */
+  #withHolder(error: VmplugError, sandbox: string): VmplugError {
+    const holder = this.#store.read((tx) =>
+      tx.operations({ sandbox }).find(({ state, owner }) => state === 'running' && isAlive(owner)),
+    );
+    if (holder === undefined) return error;
+    return new VmplugError('monitor-busy', {
+      action: error.action,
+      subject: error.subject,
+      reason: `${error.reason}; vmplug's process ${holder.owner.pid} is using it (${holder.action} of ${holder.device})`,
+      hint: 'wait for it, or give a longer --timeout',
+      cause: error,
+      facts: { ...error.facts, pid: holder.owner.pid, operation: holder.id },
+    });
   }
 
   #context(sandbox: SandboxRecord, hypervisor: OperationContext['hypervisor']): OperationContext {

@@ -3,7 +3,7 @@ import { reaches, type Evidence } from '../api/evidence.ts';
 import type { Hypervisor, Observation } from '../api/hypervisor.ts';
 import type { Place } from '../api/place.ts';
 import type { Deadline } from './deadline.ts';
-import { Sleeper } from './wait.ts';
+import { politeAfterMs, politePauseMs, Sleeper } from './wait.ts';
 
 /** How often the VMM is asked, in milliseconds: often at first, when an answer is near. */
 const firstPauseMs = 2;
@@ -46,7 +46,9 @@ export async function confirm(
       if (removed || !observation.present) throw guestRemoved(vmmId);
       seen = observation.evidence;
       if (reaches(seen, want) || deadline.passed() || deadline.signal?.aborted === true) break;
-      await sleeper.sleep(Math.min(pauseMs, deadline.remaining()), deadline.signal);
+      const isLong = performance.now() - started > politeAfterMs;
+      if (isLong) await hypervisor.giveWay();
+      await sleeper.sleep(Math.min(isLong ? politePauseMs : pauseMs, deadline.remaining()), deadline.signal);
     }
     const afterMs = performance.now() - started;
     const observation = await hypervisor.observe(vmmId, place, { timeoutMs: deadline.exchange(1000).timeoutMs });

@@ -5,7 +5,7 @@ import { unplugCommand } from '../api/plan.ts';
 import { vmmPatienceMs } from './context.ts';
 import type { Deadline } from './deadline.ts';
 import { hear, newUnplug, next, type UnplugInput, type UnplugOutcome } from './unplug-machine.ts';
-import { Sleeper } from './wait.ts';
+import { politeAfterMs, Sleeper } from './wait.ts';
 
 /**
  * Asks the guest to let go of a device and waits until the VMM says that it has. Runs the
@@ -22,6 +22,7 @@ export async function unplug(
   const vmmId = attachment.plan.vmmId;
   const policy = hypervisor.unplugPolicy(attachment.place);
   const sleeper = new Sleeper();
+  const started = performance.now();
   let state = newUnplug(performance.now(), 'running');
   const take = (input: UnplugInput): void => {
     state = hear(state, input);
@@ -46,6 +47,7 @@ export async function unplug(
         take(await look(hypervisor, attachment, deadline));
         break;
       case 'wait':
+        if (performance.now() - started > politeAfterMs) await hypervisor.giveWay();
         await sleeper.sleep(action.until - performance.now(), deadline.signal);
         break;
     }

@@ -1,4 +1,12 @@
 /**
+ * How long a wait on a guest may keep the VMM's connection to itself, in milliseconds. A guest
+ * that has not answered by then may never do, and others have devices to plug meanwhile.
+ */
+export const politeAfterMs = 1000;
+/** How long others then have their turn, in milliseconds. */
+export const politePauseMs = 250;
+
+/**
  * Waits until `wake` is called, `milliseconds` have passed or `signal` aborts, whichever is
  * first, and holds nothing afterwards.
  */

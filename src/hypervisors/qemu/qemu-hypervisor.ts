@@ -175,6 +175,10 @@ export class QemuHypervisor implements Hypervisor {
     return this.#client.onLost(listener);
   }
 
+  async giveWay(): Promise<void> {
+    await this.#client.giveWay();
+  }
+
   /** Ends QEMU (`quit`): as pulling the plug of the guest. */
   async quit(options: ExchangeOptions): Promise<void> {
     await this.#ask({ execute: 'quit' }, options);

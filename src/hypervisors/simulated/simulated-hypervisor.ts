@@ -124,6 +124,11 @@ export class SimulatedHypervisor implements Hypervisor {
     return () => listeners.delete(listener);
   }
 
+  /** There is only one client here. */
+  async giveWay(): Promise<void> {
+    return Promise.resolve();
+  }
+
   onLost(listener: () => void): () => void {
     this.#lostListeners.add(listener);
     return () => this.#lostListeners.delete(listener);

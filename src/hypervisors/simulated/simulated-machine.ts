@@ -41,7 +41,12 @@ export const simulatedFacts: VmmFacts = {
   type: 'mock',
   version: '1.0.0',
   machine: 'simulated',
-  features: ['device:virtio-blk-pci', 'device:scsi-hd', 'format:raw', 'format:qcow2', 'aio:threads', 'aio:native'],
+  features: [
+    ...['device:virtio-blk-pci', 'device:scsi-hd', 'format:raw', 'format:qcow2', 'aio:threads', 'aio:native'],
+    ...['virtio-blk-pci', 'scsi-hd'].flatMap((model) =>
+      ['serial', 'share-rw', 'write-cache'].map((name) => `property:${model}.${name}`),
+    ),
+  ],
 };
 
 /**

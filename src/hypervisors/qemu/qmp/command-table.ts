@@ -42,6 +42,11 @@ export class CommandTable {
     this.#onWaiting = onWaiting;
   }
 
+  /** Nothing is queued or unanswered, not even what was given up. */
+  get idle(): boolean {
+    return this.#entries.size === 0;
+  }
+
   get waiting(): boolean {
     return this.#waiting > 0;
   }

@@ -73,6 +73,11 @@ export class QmpConnection implements AsyncDisposable {
     }
   }
 
+  /** Whether no command waits for an answer, those given up included. */
+  get idle(): boolean {
+    return this.#session.idle;
+  }
+
   /** Whether the connection has ended. */
   get ended(): boolean {
     return this.#session.ended;

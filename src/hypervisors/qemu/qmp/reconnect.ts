@@ -113,6 +113,17 @@ export class QmpClient implements AsyncDisposable {
     return this.#reconnected.add(listener);
   }
 
+  /**
+   * Ends the present connection, unless a command waits for an answer on it: a QMP socket serves one
+   * client at a time, and others get their turn. The next use connects again, which `onReconnect` tells.
+   */
+  async giveWay(): Promise<void> {
+    const connection = this.#connection;
+    if (connection?.ended === false && connection.idle) {
+      await connection.close();
+    }
+  }
+
   /** An open connection keeps the process alive, as at first. */
   ref(): void {
     this.#referenced = true;

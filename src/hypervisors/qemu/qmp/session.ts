@@ -49,6 +49,10 @@ export class QmpSession {
     });
   }
 
+  get idle(): boolean {
+    return this.#commands.idle;
+  }
+
   get ended(): boolean {
     return this.#ended !== undefined;
   }

@@ -1,0 +1,160 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import type { AttachmentRecord } from '../api/attachment.ts';
+import { VmplugError } from '../api/errors.ts';
+import type { ClaimMode, HostDisk } from '../api/host-device.ts';
+import type { ExchangeOptions } from '../api/hypervisor.ts';
+import type { ProcessIdentity } from '../api/operation.ts';
+import { ownPrefix } from '../api/names.ts';
+import { placeKey } from '../api/place.ts';
+import type { SandboxRecord } from '../api/sandbox.ts';
+import { ownIdentity } from '../host/process-identity.ts';
+import { SimulatedHypervisor, SimulatedMachine, type SimulatedMachineOptions } from '../hypervisors/simulated/index.ts';
+import { SqliteStore } from '../store/sqlite-store.ts';
+import type { Store } from '../store/store.ts';
+import { attach, type AttachRequest } from './attach.ts';
+import type { OperationContext } from './context.ts';
+import { detach, type Detached } from './detach.ts';
+import { settleSandbox } from './settle.ts';
+
+/** The identity of a process that cannot run any more. */
+export const deadProcess: ProcessIdentity = { pid: 2 ** 22 + 1, startTime: 'never' };
+
+/** A raw image without a file behind it. */
+export function testDisk(name: string, mode: ClaimMode = 'exclusive'): HostDisk {
+  return {
+    kind: 'block',
+    source: `/images/${name}`,
+    layers: [{ path: `/images/${name}`, format: 'raw', protocol: 'file' }],
+    virtualSize: 1 << 20,
+    identities: [{ key: `file:1:${name}`, mode }],
+    readOnly: mode === 'shared-read',
+    shareRw: mode === 'shared-write',
+    major: 0,
+    minor: 0,
+  };
+}
+
+/** A store in a directory of its own, which goes away with it. */
+export class TestStore implements Disposable {
+  readonly directory = mkdtempSync(join(tmpdir(), 'vmplug-store-'));
+  readonly store: Store = SqliteStore.open(this.directory);
+
+  [Symbol.dispose](): void {
+    this.store[Symbol.dispose]();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** One sandbox on a simulated machine, with what is needed to run operations on it. */
+export class Bench {
+  readonly store: Store;
+  readonly machine: SimulatedMachine;
+  readonly hypervisor: SimulatedHypervisor;
+  readonly sandbox: SandboxRecord;
+  /** Set to hear the stages of operations. */
+  onProgress: (text: string) => void = () => undefined;
+
+  constructor(store: Store, options: SimulatedMachineOptions & { readonly process?: ProcessIdentity } = {}) {
+    this.store = store;
+    this.machine = new SimulatedMachine({ name: 'vm1', ...options });
+    this.hypervisor = new SimulatedHypervisor(this.machine);
+    this.sandbox = {
+      name: this.machine.name,
+      hypervisor: 'mock',
+      socket: `/run/${this.machine.name}.sock`,
+      origin: 'adopted',
+      ...(options.process === undefined ? {} : { process: options.process }),
+      facts: this.machine.facts,
+      createdAt: 1,
+    };
+    store.write((tx) => tx.putSandbox(this.sandbox));
+  }
+
+  get context(): OperationContext {
+    return {
+      store: this.store,
+      sandbox: this.sandbox,
+      hypervisor: this.hypervisor,
+      owner: ownIdentity(),
+      onProgress: (text) => this.onProgress(text),
+    };
+  }
+
+  attach(disk: HostDisk | string, options: Partial<AttachRequest> = {}): Promise<AttachmentRecord> {
+    const resolved = typeof disk === 'string' ? testDisk(disk) : disk;
+    return attach(this.context, {
+      resolve: async () => resolved,
+      driver: 'virtio-blk',
+      options: {},
+      wait: 'live',
+      timeoutMs: 5_000,
+      ...options,
+    });
+  }
+
+  detach(device: string, options: Partial<ExchangeOptions> = {}): Promise<Detached> {
+    return detach(this.context, { device, timeoutMs: 5_000, ...options });
+  }
+
+  settle(): ReturnType<typeof settleSandbox> {
+    return settleSandbox(this.context);
+  }
+
+  attachments(): AttachmentRecord[] {
+    return this.store.read((tx) => tx.attachments(this.sandbox.name));
+  }
+
+  /** What holds at any time, whatever went wrong. */
+  expectSound(): void {
+    this.store.read((tx) => {
+      const records = tx.attachments(this.sandbox.name);
+      const places = records.map(({ place }) => placeKey(place));
+      expect([...tx.takenPlaces(this.sandbox.name)].sort(), 'places given out').toEqual(places.sort());
+      for (const { id, host } of records) {
+        for (const { key } of host.identities) {
+          expect(tx.holders(key).map(({ device }) => device), `holders of ${key}`).toContain(id);
+        }
+      }
+      const known = new Set(records.map(({ plan }) => plan.vmmId));
+      const ours = this.machine.devices.map(({ id }) => id).filter((id) => id.startsWith(ownPrefix));
+      for (const id of ours) expect([...known], `a record of ${id}`).toContain(id);
+      if (this.machine.isEnded) return;
+      for (const { state, plan } of records) {
+        if (state === 'attached') expect(ours, 'what is recorded as attached').toContain(plan.vmmId);
+      }
+    });
+    expect(this.hypervisor.listeners, 'listeners that are left').toBe(0);
+  }
+
+  /** What holds when nothing is under way and everything was settled. */
+  expectSettled(): void {
+    this.expectSound();
+    const vmmIds = this.attachments().map(({ plan }) => plan.vmmId);
+    const tops = this.machine.nodes.names.filter((name) => !name.endsWith('-f'));
+    expect(tops.sort(), 'block nodes').toEqual(vmmIds.sort());
+    const running = this.store.read((tx) => tx.operations({ sandbox: this.sandbox.name }));
+    expect(running.filter(({ state }) => state === 'running'), 'running operations').toEqual([]);
+  }
+
+  /** Nothing of a device is left anywhere. */
+  expectNothingLeft(disk: string): void {
+    this.expectSettled();
+    expect(this.attachments()).toEqual([]);
+    expect(this.machine.devices).toEqual([]);
+    expect(this.machine.nodes.names).toEqual([]);
+    expect(this.store.read((tx) => tx.holders(`file:1:${disk}`))).toEqual([]);
+  }
+}
+
+/** The error that a promise is rejected with. */
+export async function errorOf(promise: Promise<unknown>): Promise<VmplugError> {
+  const error: unknown = await promise.then(
+    () => expect.fail('it was expected to fail'),
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof VmplugError)) throw error;
+  return error;
+}
