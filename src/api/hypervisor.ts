@@ -36,6 +36,14 @@ export interface Observation {
   readonly guest: GuestAddress;
 }
 
+export interface ObserveOptions extends ExchangeOptions {
+  /**
+   * Leaves out what the caller does not need, where that saves questions: `evidence` the guest
+   * address, for polling; `guest` the evidence, for a device that is known to be live.
+   */
+  readonly only?: 'evidence' | 'guest';
+}
+
 /** Everything in a VMM that could be ours, for settling what is not known. */
 export interface Inventory {
   readonly devices: readonly string[];
@@ -82,15 +90,8 @@ export interface Hypervisor extends AsyncDisposable {
    */
   requestUnplug(command: Command, options: ExchangeOptions): Promise<UnplugReply>;
   unplugPolicy(place: Place): UnplugPolicy;
-  /**
-   * What is known of a device now; asks, and does not wait. `evidenceOnly` leaves out the guest
-   * address and what else costs time, for polling.
-   */
-  observe(
-    vmmId: string,
-    place: Place,
-    options: ExchangeOptions & { readonly evidenceOnly?: boolean },
-  ): Promise<Observation>;
+  /** What is known of a device now; asks, and does not wait. */
+  observe(vmmId: string, place: Place, options: ObserveOptions): Promise<Observation>;
   inventory(options: ExchangeOptions): Promise<Inventory>;
   /** Whether this refusal of a release means that there is nothing left to release. */
   isAlreadyReleased(error: unknown): boolean;

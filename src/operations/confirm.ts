@@ -5,9 +5,16 @@ import type { Place } from '../api/place.ts';
 import type { Deadline } from './deadline.ts';
 import { politeAfterMs, politePauseMs, Sleeper } from './wait.ts';
 
-/** How often the VMM is asked, in milliseconds: often at first, when an answer is near. */
-const firstPauseMs = 2;
+/**
+ * The pause between two questions: a part of the time waited so far, so that the answer is late
+ * by no more than that part, within limits in milliseconds.
+ */
+const pausePart = 1 / 16;
+const shortestPauseMs = 1;
 const longestPauseMs = 50;
+
+/** What is known without asking: the VMM said yes to the plug. */
+const acknowledged: Observation = { present: true, best: 'live', evidence: 'acknowledged', guest: {} };
 
 export interface Confirmation extends Observation {
   /** Whether what was wanted was seen before the deadline. */
@@ -37,23 +44,31 @@ export async function confirm(
     sleeper.wake();
   });
   try {
-    let seen: Evidence | undefined = 'acknowledged';
-    for (let pauseMs = firstPauseMs; !reaches(seen, want); pauseMs = Math.min(pauseMs * 1.25, longestPauseMs)) {
-      const observation = await hypervisor.observe(vmmId, place, {
+    let seen = acknowledged;
+    while (!reaches(seen.evidence, want)) {
+      seen = await hypervisor.observe(vmmId, place, {
         ...deadline.exchange(1000),
-        evidenceOnly: want === 'live',
+        ...(want === 'live' ? { only: 'evidence' } : {}),
       });
-      if (removed || !observation.present) throw guestRemoved(vmmId);
-      seen = observation.evidence;
-      if (reaches(seen, want) || deadline.passed() || deadline.signal?.aborted === true) break;
-      const isLong = performance.now() - started > politeAfterMs;
+      if (removed || !seen.present) throw guestRemoved(vmmId);
+      if (reaches(seen.evidence, want) || deadline.passed() || deadline.signal?.aborted === true) break;
+      const waitedMs = performance.now() - started;
+      const isLong = waitedMs > politeAfterMs;
       if (isLong) await hypervisor.giveWay();
+      const pauseMs = Math.min(Math.max(waitedMs * pausePart, shortestPauseMs), longestPauseMs);
       await sleeper.sleep(Math.min(isLong ? politePauseMs : pauseMs, deadline.remaining()), deadline.signal);
     }
     const afterMs = performance.now() - started;
-    const observation = await hypervisor.observe(vmmId, place, { timeoutMs: deadline.exchange(1000).timeoutMs });
-    if (removed || !observation.present) throw guestRemoved(vmmId);
-    return { ...observation, reached: reaches(observation.evidence, want), afterMs };
+    const isLive = reaches(seen.evidence, 'live');
+    if (isLive || !reaches(seen.evidence, want)) {
+      const last = await hypervisor.observe(vmmId, place, {
+        timeoutMs: deadline.exchange(1000).timeoutMs,
+        ...(isLive ? { only: 'guest' } : {}),
+      });
+      if (removed || !last.present) throw guestRemoved(vmmId);
+      seen = { ...seen, ...last };
+    }
+    return { ...seen, reached: reaches(seen.evidence, want), afterMs };
   } finally {
     stopListening();
   }

@@ -4,6 +4,7 @@ import type {
   Hypervisor,
   Inventory,
   Observation,
+  ObserveOptions,
   UnplugPolicy,
   UnplugReply,
   VmmFacts,
@@ -116,11 +117,7 @@ export class QemuHypervisor implements Hypervisor {
     }
   }
 
-  async observe(
-    vmmId: string,
-    place: Place,
-    options: ExchangeOptions & { readonly evidenceOnly?: boolean },
-  ): Promise<Observation> {
+  async observe(vmmId: string, place: Place, options: ObserveOptions): Promise<Observation> {
     return observe((commands, limits) => this.submit(commands, limits), this.facts, vmmId, place, options);
   }
 
