@@ -12,7 +12,7 @@ import { choosePlace } from './choose-place.ts';
 import { confirm, type Confirmation } from './confirm.ts';
 import { vmmPatienceMs, type OperationContext } from './context.ts';
 import { Deadline } from './deadline.ts';
-import { closeOperation, newId, openOperation } from './journal.ts';
+import { abandonOperation, closeOperation, newId, openOperation, updateAttachment } from './journal.ts';
 import { runPlan } from './run-plan.ts';
 import { settleAttachment } from './settle.ts';
 import { Stopwatch } from './stopwatch.ts';
@@ -41,7 +41,23 @@ export async function attach(context: OperationContext, request: AttachRequest):
   const watch = new Stopwatch();
   const { disk, buses } = await prepare(context, request, watch);
   context.onProgress?.('plan and journal');
-  let current = begin(context, request, disk, buses, watch);
+  const begun = begin(context, request, disk, buses, watch);
+  try {
+    return await carryOut(context, request, disk, begun, watch);
+  } catch (error) {
+    abandonOperation(begun.operation, error);
+    throw error;
+  }
+}
+
+async function carryOut(
+  context: OperationContext,
+  request: AttachRequest,
+  disk: HostDisk,
+  begun: Begun,
+  watch: Stopwatch,
+): Promise<AttachmentRecord> {
+  let current = begun;
   context.onProgress?.('run');
   for (let tries = 1; ; tries += 1) {
     try {
@@ -100,6 +116,15 @@ async function prepare(
       reason: `the VM is ${status}, so its guest cannot take the device`,
       hint: 'resume the VM, or attach with --wait acknowledged and let the guest find it later',
       facts: { status },
+    });
+  }
+  // From here on nothing is given up half done.
+  if (request.signal?.aborted === true) {
+    throw new VmplugError('aborted', {
+      action: 'attach',
+      subject: disk.source,
+      reason: 'given up by the caller before anything was done',
+      cause: request.signal.reason,
     });
   }
   return { disk, buses };
@@ -190,8 +215,8 @@ async function moveElsewhere(
   { attachment, operation }: Begun,
   watch: Stopwatch,
 ): Promise<Begun> {
-  const buses = await context.hypervisor.buses({ timeoutMs: vmmPatienceMs, fresh: true });
   try {
+    const buses = await context.hypervisor.buses({ timeoutMs: vmmPatienceMs, fresh: true });
     return context.store.write((tx) => {
       const givenOut = tx.takenPlaces(context.sandbox.name);
       const { id, generation } = attachment;
@@ -217,7 +242,7 @@ async function giveUp(
 ): Promise<unknown> {
   if (hasCode(error, 'outcome-unknown')) {
     context.store.write((tx) => {
-      tx.putAttachment({ ...attachment, state: 'unknown' });
+      updateAttachment(tx, { ...attachment, state: 'unknown' });
       closeOperation(tx, operation, 'unknown', watch.timeline(), error);
     });
     const settled = await settleAttachment(context, attachment.id).catch(() => undefined);
@@ -289,7 +314,7 @@ async function conclude(
   } catch (error) {
     watch.lap('confirm');
     store.write((tx) => {
-      tx.putAttachment({ ...attachment, state: 'unknown' });
+      updateAttachment(tx, { ...attachment, state: 'unknown' });
       closeOperation(tx, operation, 'unknown', watch.timeline(), error);
     });
     await settleAttachment(context, attachment.id).catch(() => undefined);
@@ -306,16 +331,28 @@ async function conclude(
   });
   const state: OperationState = reached ? 'done' : 'expired';
   try {
-    store.write((tx) => {
-      tx.putAttachment(attached(watch.timeline()));
+    const isKnown = store.write((tx) => {
       closeOperation(tx, operation, state, watch.timeline());
+      return updateAttachment(tx, attached(watch.timeline()));
     });
+    if (!isKnown) throw freedMeanwhile(attachment);
   } catch (error) {
     throw notRecorded(attachment, error);
   }
   watch.lap('record');
   if (reached) return attached(watch.timeline());
   throw notSeen(attachment, confirmation, request, deadline);
+}
+
+/** Somebody found that the VM has ended, and freed what its devices held. */
+function freedMeanwhile(attachment: AttachmentRecord): VmplugError {
+  return new VmplugError('vm-gone', {
+    action: 'attach',
+    subject: attachment.source,
+    reason: `the VM of ${attachment.sandbox} ended meanwhile, and what its devices held was freed`,
+    hint: 'vmplug sandbox ls shows which VMs run',
+    facts: { device: attachment.id },
+  });
 }
 
 /** The device is in the VM, and the journal says only that it was on its way: the next command settles it. */

@@ -65,7 +65,7 @@ export class Bench {
       name: this.machine.name,
       hypervisor: 'mock',
       socket: `/run/${this.machine.name}.sock`,
-      origin: 'adopted',
+      origin: 'run',
       ...(options.process === undefined ? {} : { process: options.process }),
       facts: this.machine.facts,
       createdAt: 1,

@@ -1,4 +1,4 @@
-import { VmplugError } from '../api/errors.ts';
+import { hasCode, VmplugError } from '../api/errors.ts';
 import { reaches, type Evidence } from '../api/evidence.ts';
 import type { Hypervisor, Observation } from '../api/hypervisor.ts';
 import type { Place } from '../api/place.ts';
@@ -46,10 +46,16 @@ export async function confirm(
   try {
     let seen = acknowledged;
     while (!reaches(seen.evidence, want)) {
-      seen = await hypervisor.observe(vmmId, place, {
-        ...deadline.exchange(1000),
-        ...(want === 'live' ? { only: 'evidence' } : {}),
-      });
+      try {
+        seen = await hypervisor.observe(vmmId, place, {
+          ...deadline.exchange(1000),
+          ...(want === 'live' ? { only: 'evidence' } : {}),
+        });
+      } catch (error) {
+        // The caller gave up while the question was out: one more, short, says how things are.
+        if (deadline.signal?.aborted === true && hasCode(error, 'aborted')) break;
+        throw error;
+      }
       if (removed || !seen.present) throw guestRemoved(vmmId);
       if (reaches(seen.evidence, want) || deadline.passed() || deadline.signal?.aborted === true) break;
       const waitedMs = performance.now() - started;
@@ -62,7 +68,7 @@ export async function confirm(
     const isLive = reaches(seen.evidence, 'live');
     if (isLive || !reaches(seen.evidence, want)) {
       const last = await hypervisor.observe(vmmId, place, {
-        timeoutMs: deadline.exchange(1000).timeoutMs,
+        timeoutMs: deadline.signal?.aborted === true ? 1000 : deadline.exchange(1000).timeoutMs,
         ...(isLive ? { only: 'guest' } : {}),
       });
       if (removed || !last.present) throw guestRemoved(vmmId);

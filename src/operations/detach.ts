@@ -1,14 +1,14 @@
-import type { AttachmentRecord } from '../api/attachment.ts';
+import type { AttachmentRecord, AttachmentState } from '../api/attachment.ts';
 import { hasCode, VmplugError } from '../api/errors.ts';
-import type { OperationRecord, OperationState, Timeline } from '../api/operation.ts';
+import type { OperationRecord, Timeline } from '../api/operation.ts';
 import { vmmPatienceMs, type OperationContext } from './context.ts';
 import { Deadline } from './deadline.ts';
-import { closeOperation, openOperation } from './journal.ts';
+import { notFreed, notReleased, refusedByVmm, type UnplugEnd } from './detach-errors.ts';
+import { abandonOperation, closeOpen, closeOperation, openOperation, updateAttachment } from './journal.ts';
 import { releaseBackends } from './run-plan.ts';
 import { settleAttachment } from './settle.ts';
 import { Stopwatch } from './stopwatch.ts';
 import { unplug } from './unplug.ts';
-import type { UnplugOutcome } from './unplug-machine.ts';
 
 export interface DetachRequest {
   readonly device: string;
@@ -36,32 +36,54 @@ export async function detach(context: OperationContext, request: DetachRequest):
   const status = await context.hypervisor.status({ timeoutMs: vmmPatienceMs });
   if (status === 'paused') throw paused(context.sandbox.name, request.device);
   watch.lap('resolve');
-  const { attachment, operation } = begin(context, request);
+  const begun = begin(context, request);
   watch.lap('journal');
+  try {
+    return await carryOut(context, request, begun, watch);
+  } catch (error) {
+    abandonOperation(begun.operation, error);
+    throw error;
+  }
+}
+
+async function carryOut(
+  context: OperationContext,
+  request: DetachRequest,
+  begun: Begun,
+  watch: Stopwatch,
+): Promise<Detached> {
+  const { attachment, operation } = begun;
   context.onProgress?.('ask the guest to let go');
   const deadline = new Deadline(request.timeoutMs, request.signal);
+  let removed = false;
   try {
-    const outcome = await unplug(context.hypervisor, attachment, deadline);
+    const { outcome, requested } = await unplug(context.hypervisor, attachment, deadline);
     watch.lap('confirm');
-    if (outcome !== 'released') throw giveUp(context, attachment, operation, outcome, deadline, watch);
+    if (outcome !== 'released') throw giveUp(context, begun, { outcome, requested, deadline }, watch);
+    removed = true;
     context.onProgress?.('release the back end');
     await releaseBackends(context.hypervisor, attachment.plan);
     watch.lap('run');
   } catch (error) {
-    return await recover(context, attachment, operation, error, watch);
+    return await recover(context, begun, error, removed, watch);
   }
   context.store.write((tx) => {
     tx.deleteAttachment(attachment.id);
     closeOperation(tx, operation, 'released', watch.timeline());
+    closeOpen(tx, attachment.id, 'released');
   });
   watch.lap('record');
   return { attachment, state: 'released', timeline: watch.timeline() };
 }
 
-function begin(
-  context: OperationContext,
-  request: DetachRequest,
-): { attachment: AttachmentRecord; operation: OperationRecord } {
+interface Begun {
+  readonly attachment: AttachmentRecord;
+  /** Where the attachment was before. */
+  readonly before: AttachmentState;
+  readonly operation: OperationRecord;
+}
+
+function begin(context: OperationContext, request: DetachRequest): Begun {
   return context.store.write((tx) => {
     const found = tx.attachment(request.device);
     if (found === undefined || found.sandbox !== context.sandbox.name) {
@@ -75,96 +97,48 @@ function begin(
     const operation = openOperation(tx, found, 'detach', context.owner, request.timeoutMs);
     const attachment: AttachmentRecord = { ...found, state: 'detaching' };
     tx.putAttachment(attachment);
-    return { attachment, operation };
+    return { attachment, before: found.state, operation };
   });
 }
 
 /** The guest did not let go: the device stays where it is, and the records say why. */
 function giveUp(
   context: OperationContext,
-  attachment: AttachmentRecord,
-  operation: OperationRecord,
-  outcome: Exclude<UnplugOutcome, 'released'>,
-  deadline: Deadline,
+  { attachment, before, operation }: Begun,
+  end: UnplugEnd,
   watch: Stopwatch,
 ): VmplugError {
-  const error = notReleased(context, attachment, outcome, deadline);
+  const error = notReleased(context.sandbox.name, attachment, end);
   context.store.write((tx) => {
-    if (outcome === 'refused') tx.putAttachment({ ...attachment, state: 'attached' });
-    closeOperation(tx, operation, outcome, watch.timeline(), error);
+    if (end.outcome === 'refused') updateAttachment(tx, { ...attachment, state: 'attached' });
+    else if (!end.requested) updateAttachment(tx, { ...attachment, state: before });
+    closeOperation(tx, operation, end.outcome, watch.timeline(), error);
   });
   return error;
-}
-
-function notReleased(
-  context: OperationContext,
-  attachment: AttachmentRecord,
-  outcome: Exclude<UnplugOutcome, 'released'>,
-  deadline: Deadline,
-): VmplugError {
-  const again = `vmplug detach ${context.sandbox.name} ${attachment.id}`;
-  const facts = { device: attachment.id, outcome };
-  const details = { action: 'detach', subject: attachment.source, facts };
-  switch (outcome) {
-    case 'refused':
-      return new VmplugError('unplug-refused', {
-        ...details,
-        reason: 'the guest refused to let go of it',
-        hint: `unmount it in the guest, then: ${again}`,
-      });
-    case 'paused':
-      return new VmplugError('deadline-passed', {
-        ...details,
-        reason: 'the VM was paused while its guest was asked to let go; it will when it runs again',
-        hint: `resume the VM, then: ${again}`,
-      });
-    case 'expired':
-      return deadline.signal?.aborted === true
-        ? new VmplugError('aborted', {
-            ...details,
-            reason: 'given up while waiting for the guest; the request stands',
-            hint: `to wait again: ${again}`,
-          })
-        : new VmplugError('deadline-passed', {
-            ...details,
-            reason: `the guest did not let go of it in ${deadline.milliseconds} ms; the request stands, and everything stays reserved until it does`,
-            hint: `is the guest up, and is the disk unmounted there? To ask and wait again: ${again} --timeout 60s`,
-          });
-  }
 }
 
 /** Something broke on the way: either the records say why, or the VMM is asked what it has. */
 async function recover(
   context: OperationContext,
-  attachment: AttachmentRecord,
-  operation: OperationRecord,
+  { attachment, operation }: Begun,
   error: unknown,
+  removed: boolean,
   watch: Stopwatch,
 ): Promise<Detached> {
   if (hasCode(error, 'unplug-refused', 'deadline-passed', 'aborted') && error.facts['outcome'] !== undefined) {
     throw error;
   }
-  const refused = hasCode(error, 'vmm-refused');
-  const state: OperationState = refused ? 'refused' : 'unknown';
+  const refused = !removed && hasCode(error, 'vmm-refused');
   context.store.write((tx) => {
-    if (refused) tx.putAttachment({ ...attachment, state: 'attached' });
-    closeOperation(tx, operation, state, watch.timeline(), error);
+    if (refused) updateAttachment(tx, { ...attachment, state: 'attached' });
+    closeOperation(tx, operation, refused ? 'refused' : 'unknown', watch.timeline(), error);
   });
   const settled = await settleAttachment(context, attachment.id).catch(() => undefined);
   if (settled === 'gone' || settled === 'released') {
     return { attachment, state: settled, timeline: watch.timeline() };
   }
-  if (refused) {
-    throw new VmplugError('unplug-refused', {
-      action: 'detach',
-      subject: attachment.source,
-      reason: `${context.sandbox.name}'s VMM said: ${error.reason}`,
-      hint: 'it stays attached',
-      cause: error.cause,
-      facts: { device: attachment.id },
-    });
-  }
-  throw error;
+  if (!hasCode(error, 'vmm-refused')) throw error;
+  throw refused ? refusedByVmm(context.sandbox.name, attachment, error) : notFreed(attachment, error);
 }
 
 function paused(sandbox: string, device: string): VmplugError {

@@ -59,10 +59,32 @@ export function openOperation(
 export function runningOperation(tx: Transaction, device: string): OperationRecord | undefined {
   return tx
     .operations({ device })
-    .find((operation) => operation.state === 'running' && isAlive(operation.owner));
+    .find(({ id, state, owner }) => state === 'running' && !abandoned.has(id) && isAlive(owner));
 }
 
-/** The journal entry of an operation that has come to `state`. */
+/** Operations of this process that have ended without that being recorded. */
+const abandoned = new Set<string>();
+
+/**
+ * This process no longer works on `operation`. When the state could not be written, its entry
+ * still says that it does, and would for as long as the process lives.
+ */
+export function abandonOperation(operation: OperationRecord, error: unknown): void {
+  if (!(error instanceof VmplugError) || error.code === 'state-unavailable') abandoned.add(operation.id);
+}
+
+/**
+ * Changes the record of an attachment, if it is still there: whoever finds that the VM has ended
+ * frees everything, and what was freed must not come back.
+ * @returns whether it was there
+ */
+export function updateAttachment(tx: Transaction, attachment: AttachmentRecord): boolean {
+  if (tx.attachment(attachment.id) === undefined) return false;
+  tx.putAttachment(attachment);
+  return true;
+}
+
+/** The journal entry of an operation that has come to `state`; gone with its sandbox it stays gone. */
 export function closeOperation(
   tx: Transaction,
   operation: OperationRecord,
@@ -70,6 +92,7 @@ export function closeOperation(
   timeline: Timeline,
   error?: unknown,
 ): void {
+  if (tx.operation(operation.id) === undefined) return;
   tx.putOperation({
     ...operation,
     state,
@@ -78,6 +101,16 @@ export function closeOperation(
     ...(error === undefined ? {} : { error: describe(error) }),
   });
 }
+
+/** Closes what is still open in the journal for a device that has been settled. */
+export function closeOpen(tx: Transaction, device: string, state: OperationState): void {
+  for (const operation of tx.operations({ device })) {
+    if (closedStates.has(operation.state)) continue;
+    closeOperation(tx, operation, state, operation.timeline);
+  }
+}
+
+const closedStates: ReadonlySet<OperationState> = new Set(['done', 'failed', 'released', 'gone']);
 
 function describe(error: unknown): { code: string; message: string } {
   return error instanceof VmplugError

@@ -57,14 +57,18 @@ function unknownOutcome(plan: Plan, cause: unknown): VmplugError {
 }
 
 /** Milliseconds for which a back end may still count as in use after its device is gone. */
-const drainMs = 5_000;
+const usualDrainMs = 5_000;
 
 /**
  * Sends commands that release back ends, one after the other. What is released already is
- * fine; what the VMM is not quite done with is tried again for a while.
+ * fine; what the VMM is not quite done with is tried again for `drainMs`.
  * @throws VmplugError `vmm-refused`, `outcome-unknown`, `deadline-passed`
  */
-export async function release(hypervisor: Hypervisor, commands: readonly Command[]): Promise<void> {
+export async function release(
+  hypervisor: Hypervisor,
+  commands: readonly Command[],
+  drainMs = usualDrainMs,
+): Promise<void> {
   const deadline = new Deadline(drainMs);
   for (const command of commands) {
     for (let pauseMs = 2; ; pauseMs = Math.min(pauseMs * 2, 200)) {
@@ -81,6 +85,10 @@ export async function release(hypervisor: Hypervisor, commands: readonly Command
 }
 
 /** Releases everything of a plan but its device, which the VMM no longer has. */
-export async function releaseBackends(hypervisor: Hypervisor, plan: Plan): Promise<void> {
-  await release(hypervisor, releaseCommands(plan));
+export async function releaseBackends(
+  hypervisor: Hypervisor,
+  plan: Plan,
+  drainMs = usualDrainMs,
+): Promise<void> {
+  await release(hypervisor, releaseCommands(plan), drainMs);
 }

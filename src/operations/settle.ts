@@ -1,11 +1,10 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
 import { hasCode } from '../api/errors.ts';
 import type { Inventory } from '../api/hypervisor.ts';
-import type { OperationState } from '../api/operation.ts';
 import { waitForEnd } from '../host/process-identity.ts';
 import type { Transaction } from '../store/store.ts';
 import { vmmPatienceMs, type OperationContext } from './context.ts';
-import { closeOperation, runningOperation } from './journal.ts';
+import { closeOpen, runningOperation } from './journal.ts';
 import { releaseBackends } from './run-plan.ts';
 
 /**
@@ -16,7 +15,8 @@ export type Settled = 'attached' | 'released' | 'detaching' | 'gone';
 
 /**
  * Settles every attachment of the sandbox that no living operation works on and whose state
- * is not certain, by asking the VMM what it has. Nothing is repeated blindly.
+ * is not certain, by asking the VMM what it has. Nothing is repeated blindly. A device whose
+ * back end the VMM does not give up yet stays as it is, and is left out of the result.
  * @throws VmplugError what the VMM throws; what is settled by then stays settled
  */
 export async function settleSandbox(context: OperationContext): Promise<Map<string, Settled>> {
@@ -29,12 +29,20 @@ export async function settleSandbox(context: OperationContext): Promise<Map<stri
   const settled = new Map<string, Settled>();
   if (open.length === 0) return settled;
   const inventory = await context.hypervisor.inventory({ timeoutMs: vmmPatienceMs });
-  for (const attachment of open) settled.set(attachment.id, await settle(context, attachment, inventory));
+  for (const attachment of open) {
+    try {
+      // Without waiting: this runs before the operations on other devices.
+      const state = await settle(context, attachment, inventory, 0);
+      if (state !== undefined) settled.set(attachment.id, state);
+    } catch (error) {
+      if (!hasCode(error, 'vmm-refused')) throw error;
+    }
+  }
   return settled;
 }
 
-/** Settles one attachment. */
-export async function settleAttachment(context: OperationContext, id: string): Promise<Settled> {
+/** Settles one attachment; `undefined` when somebody else has begun to work on it. */
+export async function settleAttachment(context: OperationContext, id: string): Promise<Settled | undefined> {
   const attachment = context.store.read((tx) => tx.attachment(id));
   if (attachment === undefined) return 'released';
   try {
@@ -71,40 +79,49 @@ async function settle(
   context: OperationContext,
   attachment: AttachmentRecord,
   inventory: Inventory,
-): Promise<Settled> {
+  drainMs?: number,
+): Promise<Settled | undefined> {
   const { hypervisor, store } = context;
   const { vmmId } = attachment.plan;
   if (!inventory.devices.includes(vmmId)) {
-    if (inventory.backends.includes(vmmId)) await releaseBackends(hypervisor, attachment.plan);
-    store.write((tx) => {
-      tx.deleteAttachment(attachment.id);
-      closeOpen(tx, attachment.id, 'released');
-    });
-    return 'released';
+    if (inventory.backends.includes(vmmId)) await releaseBackends(hypervisor, attachment.plan, drainMs);
+    return store.write((tx) =>
+      ifUnchanged(tx, attachment, () => {
+        tx.deleteAttachment(attachment.id);
+        closeOpen(tx, attachment.id, 'released');
+        return 'released';
+      }),
+    );
   }
   // Whether the guest was asked before the process ended is not known; the device is still there.
   if (attachment.state === 'detaching') return 'detaching';
-  const { evidence, guest } = await hypervisor.observe(vmmId, attachment.place, {
+  const { evidence, guest, present } = await hypervisor.observe(vmmId, attachment.place, {
     timeoutMs: vmmPatienceMs,
   });
-  store.write((tx) => {
-    tx.putAttachment({
-      ...attachment,
-      state: 'attached',
-      ...(evidence === undefined ? {} : { evidence }),
-      guest: { ...attachment.guest, ...guest },
-    });
-    closeOpen(tx, attachment.id, 'done');
-  });
-  return 'attached';
+  // It left after the inventory was taken: the next look releases what it held.
+  if (!present) return undefined;
+  return store.write((tx) =>
+    ifUnchanged(tx, attachment, () => {
+      tx.putAttachment({
+        ...attachment,
+        state: 'attached',
+        ...(evidence === undefined ? {} : { evidence }),
+        guest: { ...attachment.guest, ...guest },
+      });
+      closeOpen(tx, attachment.id, 'done');
+      return 'attached';
+    }),
+  );
 }
 
-/** Closes what is still open in the journal for a device that has been settled. */
-function closeOpen(tx: Transaction, device: string, state: OperationState): void {
-  for (const operation of tx.operations({ device })) {
-    if (closedStates.has(operation.state)) continue;
-    closeOperation(tx, operation, state, operation.timeline);
-  }
+/** Others may have settled it, or begun to work on it, while the VMM was asked: then it is theirs. */
+function ifUnchanged(
+  tx: Transaction,
+  { id, state, plan }: AttachmentRecord,
+  write: () => Settled,
+): Settled | undefined {
+  const now = tx.attachment(id);
+  if (now === undefined) return 'released';
+  const isSame = now.state === state && now.plan.vmmId === plan.vmmId;
+  return isSame && runningOperation(tx, id) === undefined ? write() : undefined;
 }
-
-const closedStates: ReadonlySet<OperationState> = new Set(['done', 'failed', 'released', 'gone']);

@@ -7,6 +7,12 @@ import type { Deadline } from './deadline.ts';
 import { hear, newUnplug, next, type UnplugInput, type UnplugOutcome } from './unplug-machine.ts';
 import { politeAfterMs, Sleeper } from './wait.ts';
 
+export interface Unplugged {
+  readonly outcome: UnplugOutcome;
+  /** Whether the guest was asked; while it was not, nothing has changed. */
+  readonly requested: boolean;
+}
+
 /**
  * Asks the guest to let go of a device and waits until the VMM says that it has. Runs the
  * unplug state machine; what it decides on is in `unplug-machine.ts`.
@@ -16,9 +22,9 @@ export async function unplug(
   hypervisor: Hypervisor,
   attachment: AttachmentRecord,
   deadline: Deadline,
-): Promise<UnplugOutcome> {
+): Promise<Unplugged> {
   const command = unplugCommand(attachment.plan);
-  if (command === undefined) return 'released';
+  if (command === undefined) return { outcome: 'released', requested: false };
   const vmmId = attachment.plan.vmmId;
   const policy = hypervisor.unplugPolicy(attachment.place);
   const sleeper = new Sleeper();
@@ -33,11 +39,12 @@ export async function unplug(
   listening.defer(hypervisor.onDeviceEvent(vmmId, (event) => take({ heard: 'event', event })));
   listening.defer(hypervisor.onLost(() => sleeper.wake()));
   for (;;) {
-    if (deadline.signal?.aborted === true) return 'expired';
+    const requested = state.requests > 0;
+    if (deadline.signal?.aborted === true) return { outcome: state.outcome ?? 'expired', requested };
     const action = next(state, policy, performance.now(), deadline.at);
     switch (action.do) {
       case 'end':
-        return action.outcome;
+        return { outcome: action.outcome, requested };
       case 'send': {
         const reply = await hypervisor.requestUnplug(command, { timeoutMs: vmmPatienceMs });
         take({ heard: 'reply', reply, now: performance.now() });

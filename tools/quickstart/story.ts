@@ -15,6 +15,13 @@ interface Device {
   readonly timeline: Readonly<Record<string, number>>;
 }
 
+/** A disk on its way, with what goes into the document. */
+interface Plugged {
+  readonly disk: Disk;
+  readonly device: Device;
+  readonly facts: Record<string, unknown>;
+}
+
 interface Disk {
   readonly image: string;
   readonly format: 'raw' | 'qcow2';
@@ -38,12 +45,16 @@ export async function tellStory(narrator: Narrator): Promise<void> {
     await narrator.stage('boot', () => command(narrator, lab, 'sandbox', 'run', 'vm1'));
     pid = lab.sandbox('vm1').pid;
 
-    const plugged: { disk: Disk; device: Device }[] = [];
-    for (const disk of disks) plugged.push({ disk, device: await attachOne(narrator, lab, disk) });
+    const plugged: Plugged[] = [];
+    for (const disk of disks) plugged.push(await attachOne(narrator, lab, disk));
+    narrator.fact(
+      'disks',
+      plugged.map(({ facts }) => facts),
+    );
     await lookFromInside(narrator, lab, plugged);
     for (const { disk, device } of plugged) await writeInside(narrator, lab, disk, device);
     await list(narrator, lab, plugged);
-    for (const { disk, device } of plugged) await detachOne(narrator, lab, disk, device);
+    for (const one of plugged) await detachOne(narrator, lab, one);
     const left = await lab.disks('vm1');
     narrator.check("the guest's list is empty again", left.length === 0, `${left.length} disks`);
     for (const { disk, device } of plugged) await findOnHost(narrator, disk, device);
@@ -70,7 +81,7 @@ async function command<T = Record<string, unknown>>(
   return lab.ok<T>(...args);
 }
 
-async function attachOne(narrator: Narrator, lab: Lab, disk: Disk): Promise<Device> {
+async function attachOne(narrator: Narrator, lab: Lab, disk: Disk): Promise<Plugged> {
   const device = await narrator.stage(`attach ${disk.driver}`, () =>
     command<Device>(narrator, lab, 'attach', 'vm1', disk.image, '--driver', disk.driver),
   );
@@ -79,26 +90,28 @@ async function attachOne(narrator: Narrator, lab: Lab, disk: Disk): Promise<Devi
     device.state === 'attached' && device.evidence === 'live',
     `${device.id}, ${device.evidence ?? 'no evidence'}`,
   );
-  showTimeline(narrator, `attach ${disk.driver}`, device);
-  return device;
+  showTimeline(narrator, device);
+  const { id, serial, evidence, guest, timeline } = device;
+  const { format, driver } = disk;
+  return { disk, device, facts: { id, format, driver, serial, evidence, guest, attach: timeline } };
 }
 
 async function lookFromInside(
   narrator: Narrator,
   lab: Lab,
-  plugged: readonly { disk: Disk; device: Device }[],
+  plugged: readonly Plugged[],
 ): Promise<void> {
   const seen = await lab.disks('vm1');
   narrator.say('');
   narrator.say('$ vmplug sandbox exec vm1 -- disks        # the guest tells itself');
-  narrator.fact('guestDisks', seen);
-  for (const { disk, device } of plugged) {
+  for (const { disk, device, facts } of plugged) {
     const own = seen.find(({ serial }) => serial === device.serial);
     narrator.check(
       `inside the guest: ${disk.format} image`,
       own?.size === disk.megabytes * mebibyte && own.path === device.guest.byId,
       own === undefined ? 'not found by its serial' : guestView(own),
     );
+    facts['guestView'] = own ?? null;
   }
 }
 
@@ -129,16 +142,16 @@ async function list(narrator: Narrator, lab: Lab, plugged: readonly { device: De
   );
 }
 
-async function detachOne(narrator: Narrator, lab: Lab, disk: Disk, device: Device): Promise<void> {
+async function detachOne(narrator: Narrator, lab: Lab, { disk, device, facts }: Plugged): Promise<void> {
   const gone = await narrator.stage(`detach ${disk.driver}`, () =>
     command<Device>(narrator, lab, 'detach', 'vm1', device.id),
   );
   narrator.check(`the VM has let go of the ${disk.format} image`, gone.state === 'released', gone.state);
-  showTimeline(narrator, `detach ${disk.driver}`, gone);
+  showTimeline(narrator, gone);
+  facts['detach'] = gone.timeline;
 }
 
-function showTimeline(narrator: Narrator, what: string, { timeline }: Device): void {
-  narrator.fact(`timeline of ${what}`, timeline);
+function showTimeline(narrator: Narrator, { timeline }: Device): void {
   narrator.say(
     `    ${Object.entries(timeline)
       .map(([stage, milliseconds]) => `${stage} ${milliseconds.toFixed(1)}`)

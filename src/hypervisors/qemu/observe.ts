@@ -1,5 +1,5 @@
 import { hasCode } from '../../api/errors.ts';
-import type { ExchangeOptions, Observation, VmmFacts } from '../../api/hypervisor.ts';
+import type { ExchangeOptions, Observation, ObserveOptions, VmmFacts } from '../../api/hypervisor.ts';
 import type { JsonValue } from '../../api/json.ts';
 import type { Place } from '../../api/place.ts';
 import type { Batch } from './discover.ts';
@@ -19,11 +19,12 @@ export async function observe(
   facts: VmmFacts,
   vmmId: string,
   place: Place,
-  options: ExchangeOptions & { readonly evidenceOnly?: boolean },
+  options: ObserveOptions,
 ): Promise<Observation> {
   const path = `/machine/peripheral/${vmmId}`;
   const asksVirtio = place.transport === 'pci' && facts.features.includes('command:x-query-virtio-status');
-  if (options.evidenceOnly === true && asksVirtio) {
+  if (options.only === 'guest' && place.transport === 'pci') return guestAddress(batch, vmmId, options);
+  if (options.only === 'evidence' && asksVirtio) {
     const status = await orNothing(virtioStatus(batch, path, options));
     if (status !== undefined) {
       const live = isDriverOk(status);
@@ -54,6 +55,14 @@ export async function observe(
     evidence: live ? 'live' : enumerated ? 'enumerated' : 'acknowledged',
     guest: numbered ? { pci: pciAddress(function_) } : {},
   };
+}
+
+/** Where the guest has put a PCI function. Each question costs QEMU a turn of its main loop. */
+async function guestAddress(batch: Batch, vmmId: string, options: ExchangeOptions): Promise<Observation> {
+  const [tree] = await Promise.all(batch([{ execute: 'query-pci' }], options));
+  const device = findPciDevice(readReply(pciReply, tree ?? [], 'query-pci'), vmmId);
+  if (device === undefined) return { present: false, best: 'live', guest: {} };
+  return { present: true, best: 'live', guest: isEnumerated(device) ? { pci: pciAddress(device) } : {} };
 }
 
 function virtioStatus(batch: Batch, path: string, options: ExchangeOptions): Promise<JsonValue> {

@@ -99,11 +99,12 @@ function isPort(bus: QomBus): boolean {
 }
 
 function refusal(bus: QomBus): string | undefined {
+  // Before the missing handler, which is what it leads to.
+  if (bus.parent?.properties['hotplug'] === false) return 'the port has hotplug=off';
   if (bus.handler === '') {
     return bus.parent === undefined ? 'a root complex takes no hot-plug' : 'no hot-plug handler';
   }
   if (bus.type === 'SCSI') return undefined;
-  if (bus.parent?.properties['hotplug'] === false) return 'the port has hotplug=off';
   if (bus.type === 'PCIE' && !isPort(bus)) return 'not a port';
   const own = bus.handler === bus.parent?.path;
   if (bus.type === 'PCI' && own) return 'SHPC: seconds for each plug, and many guests lack its driver';
