@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { isAlive, processIdentity } from '../src/host/process-identity.ts';
+import { isAlive, processIdentity, waitForEnd } from '../src/host/process-identity.ts';
 import { readListing } from '../src/manager/listing.ts';
 import { refusalOf, refused, tellVmm } from './errors.testing.ts';
+import { startForeignQemu } from './foreign-qemu.ts';
 import { Lab } from './harness.ts';
 
 interface Device {
@@ -16,7 +17,7 @@ async function killVm(lab: Lab, name: string): Promise<void> {
   const { pid } = lab.sandbox(name);
   const identity = processIdentity(pid);
   process.kill(pid, 'SIGKILL');
-  if (identity !== undefined) await expect.poll(() => isAlive(identity)).toBe(false);
+  if (identity !== undefined) expect(await waitForEnd(identity, 10_000)).toBe(true);
 }
 
 const devicesOf = async (lab: Lab): Promise<Device[]> => (await lab.ok<{ devices: Device[] }>('ls')).devices;
@@ -76,13 +77,8 @@ describe('a VM that was killed', () => {
 });
 
 describe('a VM that is killed in the middle', () => {
-  let lab: Lab;
-  beforeAll(() => {
-    lab = new Lab();
-  });
-  afterAll(() => lab[Symbol.asyncDispose]());
-
   test('of an attach that waits for the guest: gone, and nothing is held any more', async () => {
+    await using lab = new Lab();
     await lab.run('vm1', '--ports', '1', '--append', 'vmplug.skip=virtio_blk');
     const attach = lab.start('attach', 'vm1', lab.image('a.img'), '--json', '--timeout', '60s');
     try {
@@ -96,16 +92,17 @@ describe('a VM that is killed in the middle', () => {
       attach.kill();
       await attach.ended;
     }
-    await nothingHeld('vm1', 'a.img');
+    await nothingHeld(lab, 'a.img');
   });
 
   test('of a detach that waits for the guest: it is released', async () => {
-    await lab.run('vm2', '--ports', '1', '--append', 'acpiphp.disable=1');
-    const { id } = await lab.ok<Device>('attach', 'vm2', lab.image('b.img'), '--wait', 'acknowledged');
-    const detach = lab.start('detach', 'vm2', id, '--json', '--timeout', '60s');
+    await using lab = new Lab();
+    await lab.run('vm1', '--ports', '1', '--append', 'acpiphp.disable=1');
+    const { id } = await lab.ok<Device>('attach', 'vm1', lab.image('b.img'), '--wait', 'acknowledged');
+    const detach = lab.start('detach', 'vm1', id, '--json', '--timeout', '60s');
     try {
       await expect.poll(async () => (await devicesOf(lab))[0]?.state, { timeout: 10_000 }).toBe('detaching');
-      await killVm(lab, 'vm2');
+      await killVm(lab, 'vm1');
       const result = await detach.ended;
       expect(result, result.stdout + result.stderr).toMatchObject({ code: 0 });
       expect(result.json()).toMatchObject({ id, state: 'gone' });
@@ -113,33 +110,34 @@ describe('a VM that is killed in the middle', () => {
       detach.kill();
       await detach.ended;
     }
-    await nothingHeld('vm2', 'b.img');
+    await nothingHeld(lab, 'b.img');
   });
 
   test('of an attach whose own process was killed as well', async () => {
-    await lab.run('vm3', '--ports', '1', '--append', 'vmplug.skip=virtio_blk');
-    const attach = lab.start('attach', 'vm3', lab.image('c.img'), '--timeout', '60s');
+    await using lab = new Lab();
+    await lab.run('vm1', '--ports', '1', '--append', 'vmplug.skip=virtio_blk');
+    const attach = lab.start('attach', 'vm1', lab.image('c.img'), '--timeout', '60s');
     try {
       await expect.poll(async () => (await devicesOf(lab)).length, { timeout: 10_000 }).toBe(1);
     } finally {
       attach.kill('SIGKILL');
       await attach.ended;
     }
-    await killVm(lab, 'vm3');
+    await killVm(lab, 'vm1');
     const doctor = await lab.vmplug('doctor', '--repair', '--json');
-    expect(doctor.json()).toMatchObject({ findings: [{ problem: 'vm-ended', sandbox: 'vm3', repaired: true }] });
-    await nothingHeld('vm3', 'c.img');
+    expect(doctor.json()).toMatchObject({ findings: [{ problem: 'vm-ended', sandbox: 'vm1', repaired: true }] });
+    await nothingHeld(lab, 'c.img');
   });
 
   /** No device, claim or place of the sandbox is left; it can be forgotten. */
-  async function nothingHeld(name: string, image: string): Promise<void> {
+  async function nothingHeld(lab: Lab, image: string): Promise<void> {
     expect(await devicesOf(lab)).toEqual([]);
-    await lab.ok('sandbox', 'forget', name);
-    await lab.run('next', '--ports', '1');
-    const { id } = await lab.ok<Device>('attach', 'next', lab.path(image));
-    await lab.ok('detach', 'next', id);
-    await lab.ok('sandbox', 'stop', 'next');
+    await lab.ok('sandbox', 'forget', 'vm1');
     expect(readListing(lab.stateDir)).toEqual({ sandboxes: [], attachments: [] });
+    mkdirSync(lab.path('next'));
+    await using next = await startForeignQemu(lab.path('next'), ['-S', '-device', 'virtio-scsi-pci'], { waits: false });
+    await lab.ok('sandbox', 'adopt', 'next', '--qmp', next.qmp);
+    await lab.ok('attach', 'next', lab.path(image), '--driver', 'virtio-scsi', '--wait', 'acknowledged');
     expect(await lab.ok('doctor')).toMatchObject({ ok: true, findings: [] });
   }
 });
@@ -154,70 +152,4 @@ test('a guest that shuts down takes its VM with it: stop and forget still work',
   await refused(lab, 'vm-gone', 'attach', 'vm1', lab.image('b.img'));
   await lab.ok('sandbox', 'stop', 'vm1');
   expect(readListing(lab.stateDir)).toEqual({ sandboxes: [], attachments: [] });
-});
-
-describe('starting a VM', () => {
-  let lab: Lab;
-  beforeAll(() => {
-    lab = new Lab();
-  });
-  afterAll(() => lab[Symbol.asyncDispose]());
-
-  const directories = (name: string): boolean => existsSync(join(lab.stateDir, 'sandboxes', name));
-
-  test('twice by one name, one after the other and at once', async () => {
-    const race = [1, 2].map(() => lab.start('sandbox', 'run', 'vm1', '--accel', 'tcg', '--ports', '1', '--json'));
-    const results = await Promise.all(race.map(({ ended }) => ended));
-    expect(results.map(({ code }) => code).toSorted(), results.map(({ stdout }) => stdout).join('\n')).toEqual([0, 4]);
-    for (const result of results.filter(({ code }) => code === 4)) refusalOf(result, 'sandbox-exists');
-    const error = await refused(lab, 'sandbox-exists', 'sandbox', 'run', 'vm1', '--accel', 'tcg');
-    expect(error.message).toContain('"vm1"');
-    expect(error.hint).toContain('vm1');
-    expect((await lab.guest('vm1', 'echo here')).stdout.toString('utf8')).toBe('here\n');
-    await lab.ok('sandbox', 'stop', 'vm1');
-  });
-
-  test('without QEMU: the package is named', async () => {
-    const error = await refused(lab, 'missing-package', 'sandbox', 'run', 'vm2', '--accel', 'tcg', '--qemu', '/nonexistent/qemu');
-    expect(error).toMatchObject({ message: expect.stringContaining('/nonexistent/qemu'), hint: expect.stringContaining('apt') });
-    expect(directories('vm2')).toBe(false);
-  });
-
-  test.each([
-    ['a program that is none', ['--qemu', '/etc/passwd'], 'EACCES'],
-    ['a program that is not QEMU', ['--qemu', '/bin/false'], 'ended'],
-    ['a kernel that is not there', ['--kernel', '/nonexistent/vmlinuz'], '/nonexistent/vmlinuz'],
-    ['an initrd that is not there', ['--kernel', '/bin/sh', '--initrd', '/nonexistent/initrd'], '/nonexistent/initrd'],
-    ['more memory than there is', ['--memory', '99999999G'], 'memory'],
-  ])('%s: QEMU’s words, and nothing is left behind', async (_, flags, words) => {
-    const error = await refused(lab, 'start-failed', 'sandbox', 'run', 'vm3', '--accel', 'tcg', ...flags);
-    expect(error.message).toContain('vm3');
-    expect(error.reason).toContain(words);
-    expect(error.hint).not.toBeNull();
-    expect(directories('vm3')).toBe(false);
-    expect(await lab.ok('sandbox', 'ls')).toMatchObject({ sandboxes: [] });
-    expect(await lab.ok('doctor')).toMatchObject({ ok: true, findings: [] });
-  });
-
-  test('a guest that does not come up in time: the VM is ended again', async () => {
-    const error = await refused(lab, 'deadline-passed', ...['sandbox', 'run', 'vm4', '--accel', 'tcg', '--timeout', '1s']);
-    expect(error.message.length).toBeGreaterThan(0);
-    expect(directories('vm4')).toBe(false);
-    expect(await lab.ok('sandbox', 'ls')).toMatchObject({ sandboxes: [] });
-  });
-
-  test('SIGINT while the guest boots ends the VM again', async () => {
-    const run = lab.start('sandbox', 'run', 'vm5', '--accel', 'tcg', '--append', 'vmplug.boot_delay=30', '--json');
-    try {
-      await expect.poll(() => readListing(lab.stateDir).sandboxes.length, { timeout: 20_000 }).toBe(1);
-      const identity = processIdentity(lab.sandbox('vm5').pid);
-      run.kill('SIGINT');
-      refusalOf(await run.ended, 'aborted');
-      expect(identity !== undefined && isAlive(identity)).toBe(false);
-      expect(directories('vm5')).toBe(false);
-    } finally {
-      run.kill();
-      await run.ended;
-    }
-  });
 });

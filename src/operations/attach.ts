@@ -14,7 +14,7 @@ import { vmmPatienceMs, type OperationContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { abandonOperation, closeOperation, newId, openOperation, updateAttachment } from './journal.ts';
 import { runPlan } from './run-plan.ts';
-import { settleAttachment } from './settle.ts';
+import { settleAttachment, type Settled } from './settle.ts';
 import { Stopwatch } from './stopwatch.ts';
 
 export interface AttachRequest {
@@ -246,15 +246,7 @@ async function giveUp(
       closeOperation(tx, operation, 'unknown', watch.timeline(), error);
     });
     const settled = await settleAttachment(context, attachment.id).catch(() => undefined);
-    if (settled === undefined) return error;
-    return new VmplugError(settled === 'gone' ? 'vm-gone' : 'outcome-unknown', {
-      action: 'attach',
-      subject: attachment.source,
-      reason: `the connection to the VMM was lost; asked again, it ${settledWords[settled]}`,
-      hint: 'try again',
-      cause: error,
-      facts: { device: attachment.id, settled },
-    });
+    return settled === undefined ? error : lost(attachment, settled, error);
   }
   context.store.write((tx) => {
     tx.deleteAttachment(attachment.id);
@@ -262,6 +254,25 @@ async function giveUp(
   });
   return context.hypervisor.isLocked(error) ? locked(attachment, error) : refused(attachment, error);
 }
+
+/** The connection was lost on the way, and the VMM has been asked since. */
+function lost(attachment: AttachmentRecord, settled: Settled, cause: unknown): VmplugError {
+  return new VmplugError(settled === 'gone' ? 'vm-gone' : 'outcome-unknown', {
+    action: 'attach',
+    subject: attachment.source,
+    reason: `the connection to the VMM was lost; asked again, it ${settledWords[settled]}`,
+    hint: settledHints[settled](attachment),
+    cause,
+    facts: { device: attachment.id, settled },
+  });
+}
+
+const settledHints: Readonly<Record<Settled, (attachment: AttachmentRecord) => string>> = {
+  gone: ({ sandbox }) => `vmplug sandbox forget ${sandbox} removes the record of the VM`,
+  released: () => 'try again',
+  attached: ({ id }) => `vmplug inspect ${id} shows it`,
+  detaching: ({ sandbox, id }) => `to wait for it: vmplug detach ${sandbox} ${id}`,
+};
 
 const settledWords = {
   gone: 'has ended; nothing is attached any more',
@@ -317,8 +328,9 @@ async function conclude(
       updateAttachment(tx, { ...attachment, state: 'unknown' });
       closeOperation(tx, operation, 'unknown', watch.timeline(), error);
     });
-    await settleAttachment(context, attachment.id).catch(() => undefined);
-    throw error;
+    const settled = await settleAttachment(context, attachment.id).catch(() => undefined);
+    if (settled === undefined || !hasCode(error, 'outcome-unknown', 'vm-gone')) throw error;
+    throw lost(attachment, settled, error);
   }
   watch.lap('confirm');
   const { reached, evidence, guest } = confirmation;

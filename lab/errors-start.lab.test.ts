@@ -1,0 +1,73 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isAlive, processIdentity } from '../src/host/process-identity.ts';
+import { readListing } from '../src/manager/listing.ts';
+import { refusalOf, refused } from './errors.testing.ts';
+import { Lab } from './harness.ts';
+
+describe('starting a VM', () => {
+  let lab: Lab;
+  beforeAll(() => {
+    lab = new Lab();
+  });
+  afterAll(() => lab[Symbol.asyncDispose]());
+
+  const directories = (name: string): boolean => existsSync(join(lab.stateDir, 'sandboxes', name));
+
+  test('twice by one name, one after the other and at once', async () => {
+    const race = [1, 2].map(() => lab.start('sandbox', 'run', 'vm1', '--accel', 'tcg', '--ports', '1', '--json'));
+    const results = await Promise.all(race.map(({ ended }) => ended));
+    expect(results.map(({ code }) => code).toSorted(), results.map(({ stdout }) => stdout).join('\n')).toEqual([0, 4]);
+    for (const result of results.filter(({ code }) => code === 4)) refusalOf(result, 'sandbox-exists');
+    const error = await refused(lab, 'sandbox-exists', 'sandbox', 'run', 'vm1', '--accel', 'tcg');
+    expect(error.message).toContain('"vm1"');
+    expect(error.hint).toContain('vm1');
+    expect((await lab.guest('vm1', 'echo here')).stdout.toString('utf8')).toBe('here\n');
+    await lab.ok('sandbox', 'stop', 'vm1');
+  });
+
+  test('without QEMU: the package is named', async () => {
+    const error = await refused(lab, 'missing-package', 'sandbox', 'run', 'vm2', '--accel', 'tcg', '--qemu', '/nonexistent/qemu');
+    expect(error).toMatchObject({ message: expect.stringContaining('/nonexistent/qemu'), hint: expect.stringContaining('apt') });
+    expect(directories('vm2')).toBe(false);
+  });
+
+  test.each([
+    ['a program that is none', ['--qemu', '/etc/passwd'], 'EACCES'],
+    ['a program that is not QEMU', ['--qemu', '/bin/false'], 'ended'],
+    ['a kernel that is not there', ['--kernel', '/nonexistent/vmlinuz'], '/nonexistent/vmlinuz'],
+    ['a kernel that is none', ['--kernel', '/bin/sh'], 'kernel'],
+    ['more memory than there is', ['--memory', '99999999G'], 'memory'],
+  ])('%s: QEMU’s words, and nothing is left behind', async (_, flags, words) => {
+    const error = await refused(lab, 'start-failed', 'sandbox', 'run', 'vm3', '--accel', 'tcg', ...flags);
+    expect(error.message).toContain('vm3');
+    expect(error.reason).toContain(words);
+    expect(error.hint).not.toBeNull();
+    expect(directories('vm3')).toBe(false);
+    expect(await lab.ok('sandbox', 'ls')).toMatchObject({ sandboxes: [] });
+    expect(await lab.ok('doctor')).toMatchObject({ ok: true, findings: [] });
+  });
+
+  test('a guest that does not come up in time: the VM is ended again', async () => {
+    const error = await refused(lab, 'deadline-passed', ...['sandbox', 'run', 'vm4', '--accel', 'tcg', '--timeout', '1s']);
+    expect(error.message.length).toBeGreaterThan(0);
+    expect(directories('vm4')).toBe(false);
+    expect(await lab.ok('sandbox', 'ls')).toMatchObject({ sandboxes: [] });
+  });
+
+  test('SIGINT while the guest boots ends the VM again', async () => {
+    const run = lab.start('sandbox', 'run', 'vm5', '--accel', 'tcg', '--append', 'vmplug.boot_delay=30', '--json');
+    try {
+      await expect.poll(() => readListing(lab.stateDir).sandboxes.length, { timeout: 20_000 }).toBe(1);
+      const identity = processIdentity(lab.sandbox('vm5').pid);
+      run.kill('SIGINT');
+      refusalOf(await run.ended, 'aborted');
+      expect(identity !== undefined && isAlive(identity)).toBe(false);
+      expect(directories('vm5')).toBe(false);
+    } finally {
+      run.kill();
+      await run.ended;
+    }
+  });
+});
