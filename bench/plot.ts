@@ -1,2 +1,109 @@
+import { panelsOf, type Bar, type Panel } from './plot-panels.ts';
+import { scaleTo, type Scale } from './scale.ts';
 import type { Results } from './results.ts';
-export function plotOf(results: Results): string { return results.kind; }
+import { element, line, text } from './svg.ts';
+
+const width = 900;
+const margin = 28;
+const barLeft = 252;
+/** Room for the figures behind the longest bar. */
+const barRight = width - margin - 150;
+const headHeight = 82;
+const titleHeight = 34;
+const rowHeight = 30;
+const barHeight = 16;
+const axisHeight = 44;
+const footHeight = 40;
+
+/** Medians as bars with whiskers to the 95th percentile. Follows the reader's light or dark mode. */
+export function plotOf(results: Results): string {
+  const panels = panelsOf(results);
+  let y = headHeight;
+  const drawn = panels.map((panel) => {
+    const top = y;
+    y += titleHeight + panel.bars.length * rowHeight + axisHeight;
+    return drawPanel(panel, top);
+  });
+  const height = y + footHeight;
+  return `${element(
+    'svg',
+    { xmlns: 'http://www.w3.org/2000/svg', viewBox: `0 0 ${width} ${height}`, width, height, role: 'img' },
+    element('title', {}, 'vmplug beside QMP by hand and libvirt: medians and 95th percentiles in milliseconds'),
+    element('style', {}, style),
+    element('rect', { width, height, rx: 12, class: 'paper' }),
+    ...head(results),
+    ...drawn.flat(),
+    ...foot(results, height - footHeight),
+  )}\n`;
+}
+
+function head({ settings, absent }: Results): string[] {
+  const missing = absent.map(({ subject }) => ` ${subject} was not there.`).join('');
+  return [
+    text(margin, 38, 'head', 'Plugging a disk into a running VM'),
+    text(
+      margin,
+      62,
+      'soft',
+      `Median of ${settings.runs} runs, whisker to the 95th percentile; milliseconds, less is better.${missing}`,
+    ),
+  ];
+}
+
+function drawPanel(panel: Panel, top: number): string[] {
+  const first = top + titleHeight;
+  const bottom = first + panel.bars.length * rowHeight;
+  const most = Math.max(...panel.bars.map(({ p95 }) => p95), panel.limit?.at ?? 0);
+  const scale = scaleTo(most, barLeft, barRight);
+  return [
+    text(margin, top + 20, 'title', panel.title),
+    ...scale.ticks.flatMap((tick) => [
+      line(scale.at(tick), first - 2, scale.at(tick), bottom, tick === 0 ? 'axis' : 'grid'),
+      text(scale.at(tick), bottom + 16, 'tick', String(tick), 'middle'),
+    ]),
+    ...panel.bars.flatMap((bar, index) => drawBar(bar, panel, scale, first + index * rowHeight)),
+    ...(panel.limit === undefined ? [] : drawLimit(panel.limit, scale.at(panel.limit.at), first, bottom)),
+  ];
+}
+
+function drawBar(bar: Bar, panel: Panel, scale: Scale, top: number): string[] {
+  const y = top + (rowHeight - barHeight) / 2;
+  const middle = top + rowHeight / 2;
+  const [start, end, far] = [scale.at(0), scale.at(bar.median), scale.at(bar.p95)];
+  const ratio = bar.ratio === undefined ? '' : `${bar.ratio.toFixed(2)} × ${panel.base}`;
+  return [
+    text(barLeft - 12, middle + 4.5, 'name', bar.title, 'end'),
+    element('rect', { x: start, y, width: end - start, height: barHeight, rx: 2, class: bar.colour }),
+    line(end, middle, far, middle, 'whisker'),
+    line(far, middle - 4, far, middle + 4, 'whisker'),
+    text(far + 8, middle + 4.5, 'figure', bar.median.toFixed(1)),
+    text(width - margin, middle + 4.5, bar.colour === 'own' ? 'ratio strong' : 'ratio', ratio, 'end'),
+  ];
+}
+
+function drawLimit({ words }: { words: string }, x: number, first: number, bottom: number): string[] {
+  return [line(x, first - 6, x, bottom, 'limit'), text(x, first - 10, 'limit-words', words, 'middle')];
+}
+
+function foot({ environment: e, startedAt }: Results, y: number): string[] {
+  const versions = [`vmplug ${e.vmplug}`, `QEMU ${e.qemu}`, ...(e.libvirt === undefined ? [] : [`libvirt ${e.libvirt}`])];
+  const facts = [...versions, `Node ${e.node}`, `${e.accel} on ${e.cores} cores`, e.fileSystem, startedAt.slice(0, 10)];
+  return [line(margin, y, width - margin, y, 'grid'), text(margin, y + 24, 'tick', facts.join(' · '))];
+}
+
+const style = `
+text { font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2328 }
+.paper { fill: #ffffff; stroke: #d1d9e0 }
+.head { font-size: 20px; font-weight: 600 } .title { font-size: 14px; font-weight: 600 }
+.soft, .tick, .ratio { fill: #59636e } .tick { font-size: 11px }
+.figure { font-weight: 600 } .strong { fill: #1f2328; font-weight: 600 }
+.floor { fill: #9aa4af } .own { fill: #0f7b6c } .peer { fill: #c77d2e }
+.grid { stroke: #e4e8ec } .axis { stroke: #8c959f } .whisker { stroke: #424a53; stroke-width: 1.5 }
+.limit { stroke: #a4262c; stroke-dasharray: 4 3 } .limit-words { font-size: 11px; fill: #a4262c }
+@media (prefers-color-scheme: dark) {
+text { fill: #e6edf3 } .paper { fill: #0d1117; stroke: #30363d }
+.soft, .tick, .ratio { fill: #9198a1 } .strong { fill: #e6edf3 }
+.floor { fill: #6e7681 } .own { fill: #2fb8a3 } .peer { fill: #d9944a }
+.grid { stroke: #21262d } .axis { stroke: #6e7681 } .whisker { stroke: #c9d1d9 }
+.limit { stroke: #ff7b72 } .limit-words { fill: #ff7b72 }
+}`;

@@ -2,7 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, renameSync, symlinkSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ErrorCode } from '../src/api/error-codes.ts';
-import { asNobody, changesNothing, refusalOf, refused, tellVmm, vmmHas, type Refusal } from './errors.testing.ts';
+import {
+  asNobody,
+  changesNothing,
+  refusalOf,
+  refused,
+  tellVmm,
+  vmmHas,
+  type Refusal,
+} from './errors.testing.ts';
 import { startForeignQemu, type ForeignQemu } from './foreign-qemu.ts';
 import { Lab } from './harness.ts';
 
@@ -35,7 +43,9 @@ afterAll(async () => {
 
 async function start(name: string): Promise<ForeignQemu> {
   mkdirSync(lab.path(name));
-  const vm = await startForeignQemu(lab.path(name), ['-S', '-device', 'virtio-scsi-pci,id=scsi0'], { waits: false });
+  const vm = await startForeignQemu(lab.path(name), ['-S', '-device', 'virtio-scsi-pci,id=scsi0'], {
+    waits: false,
+  });
   await lab.ok('sandbox', 'adopt', name, '--qmp', vm.qmp);
   return vm;
 }
@@ -75,9 +85,15 @@ describe('a source that is no disk', () => {
 
   test('a directory, an empty file, a character device, a socket', async () => {
     const directory = await plugRefused('source-unsuitable', lab.directory);
-    expect(directory).toMatchObject({ reason: expect.stringContaining('directory'), hint: expect.stringContaining('fs:') });
+    expect(directory).toMatchObject({
+      reason: expect.stringContaining('directory'),
+      hint: expect.stringContaining('fs:'),
+    });
     const empty = await plugRefused('source-unsuitable', lab.image('empty.img', 0));
-    expect(empty).toMatchObject({ reason: expect.stringContaining('empty'), hint: expect.stringContaining('truncate') });
+    expect(empty).toMatchObject({
+      reason: expect.stringContaining('empty'),
+      hint: expect.stringContaining('truncate'),
+    });
     expect((await plugRefused('source-unsuitable', '/dev/null')).reason).toContain('character device');
     expect((await plugRefused('source-unsuitable', one.qmp)).reason).toContain('socket');
   });
@@ -100,29 +116,48 @@ describe('a source that is no disk', () => {
   test('kinds that the command line cannot plug yet, unless they are files of that name', async () => {
     for (const source of ['vfio:0000:00:01.0', 'fs:/srv', 'vhost-user-blk:/run/x.sock']) {
       const error = await plugRefused('unsupported', source);
-      expect(error).toMatchObject({ message: expect.stringContaining(source), hint: expect.stringContaining(`./${source}`) });
+      expect(error).toMatchObject({
+        message: expect.stringContaining(source),
+        hint: expect.stringContaining(`./${source}`),
+      });
     }
   });
 
   test('names with everything in them are fine', async () => {
-    for (const name of ['a,b', 'a b', 'a\nb', '--', '-rf', 'büchse-盘.img', '%s', "'\"", `${'x'.repeat(250)}.img`]) {
+    for (const name of [
+      'a,b',
+      'a b',
+      'a\nb',
+      '--',
+      '-rf',
+      'büchse-盘.img',
+      '%s',
+      '\'"',
+      `${'x'.repeat(250)}.img`,
+    ]) {
       await plugWorks('one', lab.image(name));
     }
   });
 });
 
 describe('a source that may not be opened', () => {
-  test.skipIf(!isRoot || !works('sh', '-c', 'command -v chattr'))('an immutable file, also for root', async () => {
-    const image = lab.image('immutable.img');
-    run('chattr', '+i', image);
-    try {
-      const error = await plugRefused('source-unsuitable', image);
-      expect(error).toMatchObject({ message: expect.stringContaining(image), hint: expect.stringContaining('lsattr') });
-      await plugWorks('one', image, '--read-only');
-    } finally {
-      run('chattr', '-i', image);
-    }
-  });
+  test.skipIf(!isRoot || !works('sh', '-c', 'command -v chattr'))(
+    'an immutable file, also for root',
+    async () => {
+      const image = lab.image('immutable.img');
+      run('chattr', '+i', image);
+      try {
+        const error = await plugRefused('source-unsuitable', image);
+        expect(error).toMatchObject({
+          message: expect.stringContaining(image),
+          hint: expect.stringContaining('lsattr'),
+        });
+        await plugWorks('one', image, '--read-only');
+      } finally {
+        run('chattr', '-i', image);
+      }
+    },
+  );
 
   test('another user’s file, as a user without rights', async ({ skip }) => {
     const image = lab.image('private.img');
@@ -138,9 +173,43 @@ describe('a source that may not be opened', () => {
     const had = await vmmHas(two.qmp);
     const result = asNobody(lab, ...plug('two', image, '--json', '--state-dir', state));
     const error = refusalOf(result ?? { code: -1, stdout: '', stderr: '' }, 'source-unsuitable');
-    expect(error).toMatchObject({ message: expect.stringContaining(image), hint: expect.stringContaining('mode') });
+    expect(error).toMatchObject({
+      message: expect.stringContaining(image),
+      hint: expect.stringContaining('mode'),
+    });
     expect(await vmmHas(two.qmp)).toEqual(had);
     expect(asNobody(lab, 'ls', '--state-dir', state)).toMatchObject({ code: 0, stdout: 'no devices\n' });
+  });
+});
+
+describe('an image that the VMM may not open', () => {
+  test.skipIf(!isRoot)(
+    'QEMU runs as a user without rights: its words, and a hint; nothing is left',
+    async () => {
+      await using own = new Lab();
+      // QEMU changes its user once it has started.
+      const args = ['-S', '-device', 'virtio-scsi-pci', '-runas', 'nobody'];
+      await using vm = await startForeignQemu(own.directory, args, { waits: false });
+      await own.ok('sandbox', 'adopt', 'one', '--qmp', vm.qmp);
+      const image = own.image('private.img');
+      chmodSync(image, 0o600);
+      chmodSync(own.directory, 0o711);
+      const error = await changesNothing(own, ['one'], () =>
+        refused(own, 'vmm-refused', ...plug('one', image)),
+      );
+      expect(error).toMatchObject({
+        message: expect.stringContaining(image),
+        reason: expect.stringContaining('Permission denied'),
+        hint: expect.stringContaining('another user'),
+      });
+      chmodSync(image, 0o666);
+      await own.ok(...plug('one', image));
+    },
+  );
+
+  test('options that do not go together, or that this QEMU lacks', async () => {
+    const error = await plugRefused('invalid-argument', lab.image('aio.img'), '--aio', 'native');
+    expect(error.hint).toContain('--cache none');
   });
 });
 
@@ -150,14 +219,19 @@ describe('an image that another QEMU has open for writing', () => {
     await tellVmm(
       two.qmp,
       ['blockdev-add', { driver: format, 'node-name': 'by-hand', file: { driver: 'file', filename } }],
-      ['device_add', { driver: 'scsi-hd', id: 'by-hand', drive: 'by-hand', bus: 'scsi0.0', 'scsi-id': 7, lun: 7 }],
+      [
+        'device_add',
+        { driver: 'scsi-hd', id: 'by-hand', drive: 'by-hand', bus: 'scsi0.0', 'scsi-id': 7, lun: 7 },
+      ],
     );
     return {
       [Symbol.asyncDispose]: async () => {
         await tellVmm(two.qmp, ['device_del', { id: 'by-hand' }]);
         // QEMU lets go of the node a moment after the device.
         await expect
-          .poll(() => tellVmm(two.qmp, ['blockdev-del', { 'node-name': 'by-hand' }]).then(Boolean, () => false))
+          .poll(() =>
+            tellVmm(two.qmp, ['blockdev-del', { 'node-name': 'by-hand' }]).then(Boolean, () => false),
+          )
           .toBe(true);
       },
     };
@@ -172,7 +246,10 @@ describe('an image that another QEMU has open for writing', () => {
       await using _ = await lockedBy(format, image);
       for (const flags of [[], ['--read-only']]) {
         const error = await plugRefused('source-locked', image, ...flags);
-        expect(error).toMatchObject({ message: expect.stringContaining(image), hint: expect.stringContaining('lslocks') });
+        expect(error).toMatchObject({
+          message: expect.stringContaining(image),
+          hint: expect.stringContaining('lslocks'),
+        });
         expect(error.cause).toMatch(/lock/);
       }
     }
@@ -185,7 +262,10 @@ describe('a format that has to be said', () => {
     const image = lab.path('looks-like-it.img');
     renameSync(qcow2('tmp.qcow2'), image);
     const error = await plugRefused('source-unsuitable', image);
-    expect(error).toMatchObject({ message: expect.stringContaining(image), hint: expect.stringContaining('--format') });
+    expect(error).toMatchObject({
+      message: expect.stringContaining(image),
+      hint: expect.stringContaining('--format'),
+    });
     await plugWorks('one', image, '--format', 'qcow2');
   });
 
@@ -204,7 +284,10 @@ describe('a format that has to be said', () => {
     run('qemu-img', 'create', '-q', '-f', 'qcow2', '-b', base, '-F', 'qcow2', top);
     renameSync(base, `${base}.away`);
     const error = await plugRefused('source-unsuitable', top);
-    expect(error).toMatchObject({ reason: expect.stringContaining(base), hint: expect.stringContaining('rebase') });
+    expect(error).toMatchObject({
+      reason: expect.stringContaining(base),
+      hint: expect.stringContaining('rebase'),
+    });
     renameSync(`${base}.away`, base);
     await plugWorks('one', top);
   });
@@ -212,7 +295,9 @@ describe('a format that has to be said', () => {
 
 describe.skipIf(!isRoot || !works('losetup', '-f'))('a block node that this host uses', () => {
   /** A loop device on an image of its own with a file system; what was set up on it is taken down in reverse. */
-  function loop(name: string): Disposable & { node: string; undo: (program: string, ...args: string[]) => void } {
+  function loop(
+    name: string,
+  ): Disposable & { node: string; undo: (program: string, ...args: string[]) => void } {
     const image = lab.image(name);
     run('mkfs.ext4', '-q', image);
     const stack = new DisposableStack();
@@ -235,7 +320,10 @@ describe.skipIf(!isRoot || !works('losetup', '-f'))('a block node that this host
   /** Refused with words about the use, taken with `--force`, and fine again once it is free. */
   async function refusedUnlessForced(node: string, said: string): Promise<void> {
     const error = await plugRefused('source-in-use', node);
-    expect(error).toMatchObject({ message: expect.stringContaining(node), hint: expect.stringContaining('--force') });
+    expect(error).toMatchObject({
+      message: expect.stringContaining(node),
+      hint: expect.stringContaining('--force'),
+    });
     expect(error.reason).toContain(said);
     await plugWorks('one', node, '--force');
   }
@@ -292,7 +380,10 @@ describe('a source that is attached already', () => {
     for (const source of [image, lab.path('twice-link.img'), lab.path('./twice.img')]) {
       for (const flags of source === image ? [[], ['--read-only'], ['--share-rw'], ['--force']] : [[]]) {
         const error = await plugRefused('already-attached', source, ...flags);
-        expect(error).toMatchObject({ reason: expect.stringContaining(id), hint: expect.stringContaining(`detach one ${id}`) });
+        expect(error).toMatchObject({
+          reason: expect.stringContaining(id),
+          hint: expect.stringContaining(`detach one ${id}`),
+        });
         expect(error.message).toContain(source);
       }
     }
@@ -304,7 +395,10 @@ describe('a source that is attached already', () => {
     const { id } = await lab.ok<{ id: string }>(...plug('two', image));
     for (const flags of [[], ['--read-only'], ['--share-rw'], ['--force']]) {
       const error = await plugRefused('claimed-elsewhere', image, ...flags);
-      expect(error).toMatchObject({ facts: { holder: 'two', device: id }, hint: expect.stringContaining(`detach two ${id}`) });
+      expect(error).toMatchObject({
+        facts: { holder: 'two', device: id },
+        hint: expect.stringContaining(`detach two ${id}`),
+      });
       expect(`${error.message} ${JSON.stringify(error.facts)}`).toContain('two');
     }
     await lab.ok('detach', 'two', id);
@@ -330,7 +424,18 @@ describe('a source that is attached already', () => {
 });
 
 test('a device that is not there cannot be detached or inspected, whatever it is called', async () => {
-  for (const name of ['0123456789abcdef', 'a,b', 'a\nb', '盘', 'x'.repeat(10_000), '', '*', '%', '-x', '--']) {
+  for (const name of [
+    '0123456789abcdef',
+    'a,b',
+    'a\nb',
+    '盘',
+    'x'.repeat(10_000),
+    '',
+    '*',
+    '%',
+    '-x',
+    '--',
+  ]) {
     for (const args of [
       ['detach', '--', 'one', name],
       ['inspect', '--', name],

@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -8,15 +18,20 @@ import { startForeignQemu, type ForeignQemu } from './foreign-qemu.ts';
 import { Lab } from './harness.ts';
 
 const isRoot = process.getuid?.() === 0;
+const run = (program: string, ...args: string[]): void => void execFileSync(program, args);
 
 let lab: Lab;
 let vm: ForeignQemu;
 
 beforeAll(async () => {
   lab = new Lab();
-  vm = await startForeignQemu(lab.directory, ['-machine', 'q35', '-S', ...rootPort('port0', 2), ...rootPort('port1', 3)], {
-    waits: false,
-  });
+  vm = await startForeignQemu(
+    lab.directory,
+    ['-machine', 'q35', '-S', ...rootPort('port0', 2), ...rootPort('port1', 3)],
+    {
+      waits: false,
+    },
+  );
   await lab.ok('sandbox', 'adopt', 'vm', '--qmp', vm.qmp);
 });
 afterAll(async () => {
@@ -28,8 +43,8 @@ afterAll(async () => {
 function smallFileSystem(name: string, size: string): Disposable & { path: string } {
   const path = lab.path(name);
   mkdirSync(path);
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', path]);
-  return { path, [Symbol.dispose]: () => void execFileSync('umount', [path]) };
+  run('mount', '-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', path);
+  return { path, [Symbol.dispose]: () => run('umount', path) };
 }
 
 /** A copy of the lab's state, as if this vmplug had written it. */
@@ -90,7 +105,17 @@ describe('a state directory that cannot be one', () => {
 
   test('a path that is too long for the sockets in it', async () => {
     const state = lab.path('d'.repeat(100));
-    const error = await refused(lab, 'invalid-argument', 'sandbox', 'run', 'new', '--accel', 'tcg', '--state-dir', state);
+    const error = await refused(
+      lab,
+      'invalid-argument',
+      'sandbox',
+      'run',
+      'new',
+      '--accel',
+      'tcg',
+      '--state-dir',
+      state,
+    );
     expect(error.hint).toContain('shorter');
   });
 
@@ -127,14 +152,17 @@ describe.skipIf(!isRoot)('a state directory on a read-only file system', () => {
     using disk = smallFileSystem('ro', '4M');
     const state = join(disk.path, 's');
     copyState(state);
-    execFileSync('mount', ['-o', 'remount,ro', disk.path]);
+    run('mount', '-o', 'remount,ro', disk.path);
     const had = await vmmHas(vm.qmp);
     for (const args of [
       ['attach', 'vm', lab.image('ro.img'), '--wait', 'acknowledged'],
       ['sandbox', 'forget', 'vm'],
     ]) {
       const error = await refused(lab, 'state-unavailable', ...args, '--state-dir', state);
-      expect(error).toMatchObject({ message: expect.stringContaining(state), hint: expect.stringContaining('writable') });
+      expect(error).toMatchObject({
+        message: expect.stringContaining(state),
+        hint: expect.stringContaining('writable'),
+      });
     }
     expect(await vmmHas(vm.qmp)).toEqual(had);
     for (const args of [['doctor'], ['sandbox', 'run', 'new', '--accel', 'tcg']]) {
@@ -154,7 +182,10 @@ describe.skipIf(!isRoot)('a state directory of somebody else', () => {
     const result = asNobody(lab, 'doctor', '--json', '--state-dir', state);
     if (result === undefined) return skip('others may not read this checkout');
     const error = refusalOf(result, 'state-unavailable');
-    expect(error).toMatchObject({ message: expect.stringContaining(state), hint: expect.stringContaining('permissions') });
+    expect(error).toMatchObject({
+      message: expect.stringContaining(state),
+      hint: expect.stringContaining('permissions'),
+    });
   });
 });
 
@@ -171,7 +202,16 @@ describe.skipIf(!isRoot)('a state directory that is full', () => {
     for (let room = 0; (await vmmHas(vm.qmp)).nodes.length === had.nodes.length; room += 4 * 1024) {
       const filler = join(disk.path, 'filler');
       fill(disk.path, filler, room);
-      const result = await lab.vmplug('attach', 'vm', image, '--wait', 'acknowledged', '--json', '--state-dir', state);
+      const result = await lab.vmplug(
+        'attach',
+        'vm',
+        image,
+        '--wait',
+        'acknowledged',
+        '--json',
+        '--state-dir',
+        state,
+      );
       rmSync(filler);
       if (result.code === 0) break;
       const { message, hint, facts } = refusalOf(result, 'state-unavailable');
@@ -183,11 +223,12 @@ describe.skipIf(!isRoot)('a state directory that is full', () => {
     }
     expect(untouched).toBeGreaterThan(1);
     expect(await lab.ok('doctor', '--repair', '--state-dir', state)).toMatchObject({ ok: true });
-    const { devices } = await lab.ok<{ devices: { state: string; vmmId: string }[] }>('ls', '--state-dir', state);
+    const { devices } = await lab.ok<{ devices: { vmmId: string }[] }>('ls', '--state-dir', state);
     expect(devices).toMatchObject([{ state: 'attached' }]);
+    const names = devices.map(({ vmmId }) => vmmId);
     expect(await vmmHas(vm.qmp)).toEqual({
-      devices: [...had.devices, devices[0]?.vmmId].toSorted(),
-      nodes: [...had.nodes, devices[0]?.vmmId, `${devices[0]?.vmmId}-f`].toSorted(),
+      devices: [...had.devices, ...names].toSorted(),
+      nodes: [...had.nodes, ...names, ...names.map((name) => `${name}-f`)].toSorted(),
     });
   });
 

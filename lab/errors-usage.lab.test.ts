@@ -38,7 +38,11 @@ describe('a command line that is wrong', () => {
     ['ports on pc', ['sandbox', 'run', 'vm1', '--machine', 'pc', '--ports', '2'], '--ports'],
     ['memory without a unit', ['sandbox', 'run', 'vm1', '--accel', 'tcg', '--memory', '256'], '256'],
     ['memory in words', ['sandbox', 'run', 'vm1', '--accel', 'tcg', '--memory', 'a lot'], 'a lot'],
-    ['memory with an option in it', ['sandbox', 'run', 'vm1', '--accel', 'tcg', '--memory', '1G,slots=4'], 'slots=4'],
+    [
+      'memory with an option in it',
+      ['sandbox', 'run', 'vm1', '--accel', 'tcg', '--memory', '1G,slots=4'],
+      'slots=4',
+    ],
     ['an initrd without a kernel', ['sandbox', 'run', 'vm1', '--initrd', 'i'], '--initrd'],
     ['no socket to adopt by', ['sandbox', 'adopt', 'vm1'], '--qmp'],
     ['two sockets to adopt by', ['sandbox', 'adopt', 'vm1', '--qmp', 'a', '--firecracker', 'b'], '--qmp'],
@@ -66,7 +70,10 @@ describe('a command line that is wrong', () => {
 
   test('no command at all shows the help and is wrong', async () => {
     for (const args of [[], ['sandbox']]) {
-      expect(await lab.vmplug(...args)).toMatchObject({ code: 2, stderr: expect.stringContaining('Usage: vmplug') });
+      expect(await lab.vmplug(...args)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('Usage: vmplug'),
+      });
       await refused(lab, 'invalid-argument', ...args);
     }
   });

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isAlive, processIdentity, waitForEnd } from '../src/host/process-identity.ts';
 import { readListing } from '../src/manager/listing.ts';
 import { refusalOf, refused, tellVmm } from './errors.testing.ts';
@@ -22,56 +22,84 @@ async function killVm(lab: Lab, name: string): Promise<void> {
 
 const devicesOf = async (lab: Lab): Promise<Device[]> => (await lab.ok<{ devices: Device[] }>('ls')).devices;
 
+/** Forgets the sandbox; then no device, claim or place of it is left. */
+async function nothingHeld(lab: Lab, name: string, image: string): Promise<void> {
+  await lab.ok('sandbox', 'forget', name);
+  expect(readListing(lab.stateDir)).toEqual({ sandboxes: [], attachments: [] });
+  expect(existsSync(join(lab.stateDir, 'sandboxes', name))).toBe(false);
+  mkdirSync(lab.path('next'));
+  await using next = await startForeignQemu(lab.path('next'), ['-S', '-device', 'virtio-scsi-pci'], {
+    waits: false,
+  });
+  await lab.ok('sandbox', 'adopt', 'next', '--qmp', next.qmp);
+  await lab.ok('attach', 'next', lab.path(image), '--driver', 'virtio-scsi', '--wait', 'acknowledged');
+  expect(await lab.ok('doctor')).toMatchObject({ ok: true, findings: [] });
+}
+
 describe('a VM that was killed', () => {
   let lab: Lab;
   let image: string;
   let ids: string[];
 
-  beforeAll(async () => {
+  beforeEach(async () => {
     lab = new Lab();
-    await lab.run('dead', '--ports', '4');
-    await lab.run('alive', '--ports', '1');
+    mkdirSync(lab.path('dead'));
+    const scsi = ['-S', '-device', 'virtio-scsi-pci,id=scsi0'];
+    await using vm = await startForeignQemu(lab.path('dead'), scsi, { waits: false });
+    await lab.ok('sandbox', 'adopt', 'dead', '--qmp', vm.qmp);
     image = lab.image('a.img');
     ids = [];
     for (const source of [image, lab.image('b.img')]) {
-      ids.push((await lab.ok<Device>('attach', 'dead', source, '--wait', 'acknowledged')).id);
+      const device = await lab.ok<Device>(
+        'attach',
+        'dead',
+        source,
+        '--driver',
+        'virtio-scsi',
+        '--wait',
+        'acknowledged',
+      );
+      ids.push(device.id);
     }
     await killVm(lab, 'dead');
   });
-  afterAll(() => lab[Symbol.asyncDispose]());
+  afterEach(() => lab[Symbol.asyncDispose]());
 
   test('is listed as ended, and doctor says so', async () => {
-    const { sandboxes } = await lab.ok<{ sandboxes: { name: string; life: string }[] }>('sandbox', 'ls');
-    expect(sandboxes.find(({ name }) => name === 'dead')).toMatchObject({ life: 'ended' });
+    expect(await lab.ok('sandbox', 'ls')).toMatchObject({ sandboxes: [{ name: 'dead', life: 'ended' }] });
     const doctor = await lab.vmplug('doctor', '--json');
     expect(doctor.code).toBe(1);
-    expect(doctor.json()).toMatchObject({ findings: [{ problem: 'vm-ended', sandbox: 'dead' }] });
+    expect(doctor.json()).toMatchObject({
+      findings: [{ problem: 'vm-ended', sandbox: 'dead', repaired: false }],
+    });
     expect((await devicesOf(lab)).map(({ id }) => id)).toEqual(ids);
+    expect(await lab.ok('doctor', '--repair')).toMatchObject({
+      findings: [{ problem: 'vm-ended', repaired: true }],
+    });
+    expect(await devicesOf(lab)).toEqual([]);
   });
 
-  test('a detach succeeds, and what its devices held is free for others', async () => {
+  test('a detach succeeds, and frees all that the VM held', async () => {
     const detached = await lab.ok<Device>('detach', 'dead', ids[0] ?? '');
     expect(detached).toMatchObject({ id: ids[0], state: 'gone' });
-    expect(await devicesOf(lab)).toEqual([]);
-    const { id } = await lab.ok<Device>('attach', 'alive', image);
-    await lab.ok('detach', 'alive', id);
+    await nothingHeld(lab, 'dead', 'a.img');
   });
 
   test('an attach says that the VM is gone, with what to do', async () => {
-    const error = await refused(lab, 'vm-gone', 'attach', 'dead', image);
-    expect(error).toMatchObject({
-      message: expect.stringContaining('"dead"'),
-      hint: expect.stringContaining('vmplug sandbox forget dead'),
-    });
-    expect(await devicesOf(lab)).toEqual([]);
+    for (const flags of [[], ['--dry-run']]) {
+      const error = await refused(lab, 'vm-gone', 'attach', 'dead', image, ...flags);
+      expect(error).toMatchObject({
+        message: expect.stringContaining('"dead"'),
+        hint: expect.stringContaining('vmplug sandbox forget dead'),
+      });
+    }
+    await nothingHeld(lab, 'dead', 'b.img');
   });
 
   test('another of its name is refused, until it is forgotten', async () => {
     const error = await refused(lab, 'sandbox-exists', 'sandbox', 'run', 'dead', '--accel', 'tcg');
     expect(error.hint).toContain('vmplug sandbox forget dead');
-    await lab.ok('sandbox', 'forget', 'dead');
-    expect(existsSync(join(lab.stateDir, 'sandboxes', 'dead'))).toBe(false);
-    expect(await lab.ok('doctor')).toMatchObject({ ok: true, findings: [] });
+    await nothingHeld(lab, 'dead', 'a.img');
     await refused(lab, 'sandbox-not-found', 'attach', 'dead', image);
   });
 });
@@ -92,7 +120,7 @@ describe('a VM that is killed in the middle', () => {
       attach.kill();
       await attach.ended;
     }
-    await nothingHeld(lab, 'a.img');
+    await nothingHeld(lab, 'vm1', 'a.img');
   });
 
   test('of a detach that waits for the guest: it is released', async () => {
@@ -110,7 +138,7 @@ describe('a VM that is killed in the middle', () => {
       detach.kill();
       await detach.ended;
     }
-    await nothingHeld(lab, 'b.img');
+    await nothingHeld(lab, 'vm1', 'b.img');
   });
 
   test('of an attach whose own process was killed as well', async () => {
@@ -125,21 +153,11 @@ describe('a VM that is killed in the middle', () => {
     }
     await killVm(lab, 'vm1');
     const doctor = await lab.vmplug('doctor', '--repair', '--json');
-    expect(doctor.json()).toMatchObject({ findings: [{ problem: 'vm-ended', sandbox: 'vm1', repaired: true }] });
-    await nothingHeld(lab, 'c.img');
+    expect(doctor.json()).toMatchObject({
+      findings: [{ problem: 'vm-ended', sandbox: 'vm1', repaired: true }],
+    });
+    await nothingHeld(lab, 'vm1', 'c.img');
   });
-
-  /** No device, claim or place of the sandbox is left; it can be forgotten. */
-  async function nothingHeld(lab: Lab, image: string): Promise<void> {
-    expect(await devicesOf(lab)).toEqual([]);
-    await lab.ok('sandbox', 'forget', 'vm1');
-    expect(readListing(lab.stateDir)).toEqual({ sandboxes: [], attachments: [] });
-    mkdirSync(lab.path('next'));
-    await using next = await startForeignQemu(lab.path('next'), ['-S', '-device', 'virtio-scsi-pci'], { waits: false });
-    await lab.ok('sandbox', 'adopt', 'next', '--qmp', next.qmp);
-    await lab.ok('attach', 'next', lab.path(image), '--driver', 'virtio-scsi', '--wait', 'acknowledged');
-    expect(await lab.ok('doctor')).toMatchObject({ ok: true, findings: [] });
-  }
 });
 
 test('a guest that shuts down takes its VM with it: stop and forget still work', async () => {

@@ -39,7 +39,10 @@ function withJson(args: readonly string[]): string[] {
 
 /** As {@link refused}, for a command that was started before. */
 export function refusalOf(result: Pick<CliResult, 'code' | 'stdout' | 'stderr'>, code: ErrorCode): Refusal {
-  expect(result, `${result.stdout}${result.stderr}`).toMatchObject({ code: errorCodes[code].exitCode, stderr: '' });
+  expect(result, `${result.stdout}${result.stderr}`).toMatchObject({
+    code: errorCodes[code].exitCode,
+    stderr: '',
+  });
   const { type, error } = JSON.parse(result.stdout) as { type: string; error: Refusal };
   expect(type).toBe('error');
   expect(error).toMatchObject({ code, exitCode: errorCodes[code].exitCode });
@@ -72,7 +75,11 @@ export async function vmmHas(socket: string): Promise<{ devices: string[]; nodes
 }
 
 /** Runs `work`, which has to leave the records and the VMs of `sandboxes` as they were, and doctor content. */
-export async function changesNothing<T>(lab: Lab, sandboxes: readonly string[], work: () => Promise<T>): Promise<T> {
+export async function changesNothing<T>(
+  lab: Lab,
+  sandboxes: readonly string[],
+  work: () => Promise<T>,
+): Promise<T> {
   const before = await everything(lab, sandboxes);
   const result = await work();
   expect(await everything(lab, sandboxes)).toEqual(before);
@@ -87,7 +94,14 @@ async function everything(lab: Lab, sandboxes: readonly string[]): Promise<unkno
 
 /** QEMU's arguments for a root port that takes hot-plug, or does not. */
 export function rootPort(id: string, slot: number, hotplug = true): string[] {
-  const port = { driver: 'pcie-root-port', id, bus: 'pcie.0', addr: slot.toString(16), chassis: slot, hotplug };
+  const port = {
+    driver: 'pcie-root-port',
+    id,
+    bus: 'pcie.0',
+    addr: slot.toString(16),
+    chassis: slot,
+    hotplug,
+  };
   return ['-device', JSON.stringify(port)];
 }
 
@@ -98,13 +112,19 @@ const program = fileURLToPath(new URL('../bin/vmplug', import.meta.url));
  * Runs `vmplug` as a user without rights; `undefined` where that cannot be: not as root, or from
  * a checkout that others may not read.
  */
-export function asNobody(lab: Lab, ...args: string[]): Pick<CliResult, 'code' | 'stdout' | 'stderr'> | undefined {
+export function asNobody(
+  lab: Lab,
+  ...args: string[]
+): Pick<CliResult, 'code' | 'stdout' | 'stderr'> | undefined {
   if (process.getuid?.() !== 0 || spawnAsNobody(lab, '--version').status !== 0) return undefined;
   const { status, stdout, stderr } = spawnAsNobody(lab, ...args);
   return { code: status ?? -1, stdout, stderr };
 }
 
-function spawnAsNobody(lab: Lab, ...args: string[]): { status: number | null; stdout: string; stderr: string } {
+function spawnAsNobody(
+  lab: Lab,
+  ...args: string[]
+): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(program, args, {
     uid: nobody,
     gid: nobody,

@@ -20,13 +20,12 @@ export interface ErrorDetails {
 
 const longestShown = 200;
 
-/** Quotes text for a message: control characters escaped, long text cut in the middle. */
+/** Quotes text for a message: control characters escaped, long text cut off with its length said. */
 export function quoted(text: string): string {
-  const cut =
-    text.length > longestShown
-      ? `${text.slice(0, longestShown - 40)}… (${text.length} characters)`
-      : text;
-  return visible(JSON.stringify(cut));
+  if (text.length <= longestShown) return visible(JSON.stringify(text));
+  // Not between the two halves of a character.
+  const beginning = text.slice(0, longestShown - 40).replace(/[\uD800-\uDBFF]$/, '');
+  return visible(JSON.stringify(`${beginning}… (${text.length} characters)`));
 }
 
 /**

@@ -7,10 +7,17 @@ export const longestSocketPath = 107;
 /** By this prefix our own devices and nodes are told from others' in a VMM. */
 export const ownPrefix = 'vmplug-';
 
-/** v1's `MakeNameID`: `<kind>-<id>` cut to `max` bytes. */
+/** v1's `MakeNameID`: `<kind>-<id>` cut to `max` bytes, here between characters. */
 export function makeNameID(kind: string, id: string, max: number = longestId): string {
   const bytes = Buffer.from(`${kind}-${id}`);
-  return bytes.subarray(0, max).toString('utf8');
+  let end = Math.min(max, bytes.length);
+  while (end > 0 && isContinuation(bytes[end])) end -= 1;
+  return bytes.subarray(0, end).toString('utf8');
+}
+
+/** Whether a byte goes on with a character that began before it in UTF-8. */
+function isContinuation(byte: number | undefined): boolean {
+  return byte !== undefined && (byte & 0xc0) === 0x80;
 }
 
 /**
@@ -49,10 +56,13 @@ export function getSCSIAddress(index: number): string {
 
 /**
  * v1's `BuildSocketPath`.
- * @throws VmplugError `invalid-argument` when the path is empty or longer than 107 bytes
+ * @throws VmplugError `invalid-argument` when the path is empty, longer than 107 bytes, or has a NUL
  */
 export function buildSocketPath(...parts: string[]): string {
-  const path = parts.filter((part) => part !== '').join('/').replaceAll(/\/{2,}/g, '/');
+  const path = parts
+    .filter((part) => part !== '')
+    .join('/')
+    .replaceAll(/\/{2,}/g, '/');
   const length = Buffer.byteLength(path);
   if (length === 0 || length > longestSocketPath) {
     throw new VmplugError('invalid-argument', {
@@ -60,6 +70,13 @@ export function buildSocketPath(...parts: string[]): string {
       subject: path,
       reason: `a UNIX socket's path has 1 to ${longestSocketPath} bytes, this one ${length}`,
       hint: 'use a shorter directory',
+    });
+  }
+  if (path.includes('\0')) {
+    throw new VmplugError('invalid-argument', {
+      action: 'use the socket path',
+      subject: path,
+      reason: 'it has a NUL character, where the kernel would cut it off',
     });
   }
   return path;

@@ -3,11 +3,7 @@
  * runs (such as U+202E) are escaped, line ends too.
  */
 export function visible(text: string): string {
-  return text.replaceAll(unsafe, (character) =>
-    [...character]
-      .map((part) => escapes[part] ?? `\\u${part.codePointAt(0)?.toString(16).padStart(4, '0')}`)
-      .join(''),
-  );
+  return text.replaceAll(unsafe, (character) => escapes[character] ?? escaped(character));
 }
 
 /** Text cut in the middle when it is longer than `most` characters, with its length. */
@@ -15,6 +11,11 @@ export function shortened(text: string, most: number): string {
   if (text.length <= most) return text;
   const half = Math.floor(most / 2);
   return `${text.slice(0, half)}… (${text.length} characters) …${text.slice(-half)}`;
+}
+
+function escaped(character: string): string {
+  const digits = (character.codePointAt(0) ?? 0).toString(16).padStart(4, '0');
+  return digits.length > 4 ? `\\u{${digits}}` : `\\u${digits}`;
 }
 
 const unsafe = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;

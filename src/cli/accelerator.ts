@@ -63,7 +63,14 @@ async function guestRuns(
     [
       ...['-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'q35', '-accel', 'kvm'],
       ...['-cpu', 'max', '-m', '256M', '-kernel', image.kernel, '-initrd', image.initrd],
-      ...['-append', 'console=ttyS0 quiet', '-serial', 'null', '-serial', `unix:${socket},server=on,wait=off`],
+      ...[
+        '-append',
+        'console=ttyS0 quiet',
+        '-serial',
+        'null',
+        '-serial',
+        `unix:${socket},server=on,wait=off`,
+      ],
     ],
     { stdio: 'ignore' },
   );

@@ -35,7 +35,9 @@ export function addAttach(program: Command): void {
     )
     .option('--read-only', 'the guest may not write; others may read the image too')
     .option('--share-rw', 'others that say so too may write at the same time')
-    .addOption(new Option('--format <format>', 'what the image is, where it does not show').choices(['raw', 'qcow2']))
+    .addOption(
+      new Option('--format <format>', 'what the image is, where it does not show').choices(['raw', 'qcow2']),
+    )
     .addOption(
       new Option('--cache <mode>').choices(['none', 'writeback', 'writethrough', 'directsync', 'unsafe']),
     )
@@ -43,7 +45,9 @@ export function addAttach(program: Command): void {
     .addOption(new Option('--discard <mode>').choices(['ignore', 'unmap']))
     .option('--force', 'attach although this host uses the disk (mounted, swap, device-mapper)')
     .addOption(
-      new Option('--wait <evidence>', 'what has to be seen of the guest').choices(evidenceLevels).default('live'),
+      new Option('--wait <evidence>', 'what has to be seen of the guest')
+        .choices(evidenceLevels)
+        .default('live'),
     )
     .option('--dry-run', 'print what would go over the wire, with what takes it back; change nothing');
   timed(command, '10s', 'how long to wait for the guest');
@@ -84,7 +88,16 @@ async function runAttach(sandbox: string, source: string, flags: AttachFlags): P
   else printAttached(attached);
 }
 
-const schemes = ['vfio', 'mdev', 'vhost-user-blk', 'vhost-user-scsi', 'vhost-user-net', 'vhost-user-fs', 'fs', 'cdi'];
+const schemes = [
+  'vfio',
+  'mdev',
+  'vhost-user-blk',
+  'vhost-user-scsi',
+  'vhost-user-net',
+  'vhost-user-fs',
+  'fs',
+  'cdi',
+];
 
 /**
  * The path in a source. A source with a scheme names another kind of device.

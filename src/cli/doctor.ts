@@ -25,7 +25,9 @@ export function addDoctor(program: Command): void {
     }
     if (findings.length === 0) print('all is well');
     for (const { sandbox, device, what, remedy, repaired } of findings) {
-      print(`${repaired ? 'mended' : 'found '}  ${sandbox}${device === undefined ? '' : ` ${device}`}: ${what}`);
+      print(
+        `${repaired ? 'mended' : 'found '}  ${sandbox}${device === undefined ? '' : ` ${device}`}: ${what}`,
+      );
       print(`        ${remedy}`);
     }
     if (open.length > 0 && flags.repair !== true) print('vmplug doctor --repair mends what can be mended');

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { quoted, VmplugError } from '../api/errors.ts';
 import { shortened, visible } from '../api/visible.ts';
 import { printJson } from './output.ts';
@@ -55,7 +56,7 @@ function causeText(cause: unknown): string | null {
   if (cause === undefined) return null;
   if (cause instanceof Error) return cause.message;
   if (typeof cause === 'object' && cause !== null && 'desc' in cause) return String(cause.desc);
-  return String(cause);
+  return typeof cause === 'string' ? cause : inspect(cause);
 }
 
 function unexpected(error: unknown): VmplugError {

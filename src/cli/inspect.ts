@@ -53,7 +53,10 @@ function printView({ attachment, operations, observation, problem }: DeviceView)
     ['asked now', observation === undefined ? `no answer: ${problem?.reason ?? ''}` : observed(observation)],
     ['driver', attachment.driver],
     ['image', host.layers.map(({ path, format }) => `${printable(path)} (${format})`).join(' ← ')],
-    ['size', `${size(host.virtualSize)}${host.readOnly ? ', read-only' : ''}${host.shareRw ? ', share-rw' : ''}`],
+    [
+      'size',
+      `${size(host.virtualSize)}${host.readOnly ? ', read-only' : ''}${host.shareRw ? ', share-rw' : ''}`,
+    ],
     ['in the guest', [guest.byId, guest.pci, guest.scsi].filter((part) => part !== undefined).join(' ')],
     ['place', JSON.stringify(attachment.place)],
     ['in the VMM', attachment.plan.vmmId],

@@ -15,9 +15,10 @@ export function common(command: Command): Command {
   return command
     .option('--json', 'print one JSON document')
     .addOption(
-      new Option('--state-dir <directory>', 'where the state is kept (default: by XDG; /var/lib/vmplug for root)').env(
-        'VMPLUG_STATE_DIR',
-      ),
+      new Option(
+        '--state-dir <directory>',
+        'where the state is kept (default: by XDG; /var/lib/vmplug for root)',
+      ).env('VMPLUG_STATE_DIR'),
     );
 }
 

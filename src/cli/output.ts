@@ -22,7 +22,8 @@ export function print(line: string): void {
 
 /** Says what is being done, on a terminal only. */
 export function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`${styleText('dim', `… ${text}`, { stream: process.stderr })}\n`);
+  if (process.stderr.isTTY)
+    process.stderr.write(`${styleText('dim', `… ${text}`, { stream: process.stderr })}\n`);
 }
 
 /** Columns as wide as their longest cell, two spaces apart; text that could upset a terminal is escaped. */

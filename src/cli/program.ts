@@ -14,7 +14,9 @@ const usageError = 2;
 /** The whole command line; each verb is defined in a file of its own. */
 export function buildProgram(): Command {
   const program = new Command('vmplug')
-    .description('Plugs host devices into VM sandboxes, proves that the guest has them, and never loses track of one.')
+    .description(
+      'Plugs host devices into VM sandboxes, proves that the guest has them, and never loses track of one.',
+    )
     .version(version)
     .showSuggestionAfterError()
     .exitOverride()
@@ -34,7 +36,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   try {
     process.exitCode = 0;
     await inherited(buildProgram(), json).parseAsync(args, { from: 'user' });
-    return Number(process.exitCode);
+    return process.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return usage(error, json);
     return reportError(error, json);

@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { VmplugError } from '../api/errors.ts';
+import type { SandboxRecord } from '../api/sandbox.ts';
 import { common, interruptible, timed, wholeNumber, type TimedOptions } from './options.ts';
 import { print, printJson, progress } from './output.ts';
 import { sandboxDocument, vmmText } from './sandbox-document.ts';
@@ -25,9 +28,10 @@ export function addSandboxRun(sandbox: Command): void {
     .argument('<name>')
     .addOption(new Option('--machine <type>').choices(['q35', 'pc']).default('q35'))
     .addOption(
-      new Option('--ports <n>', `root ports that take hot-plug, q35 only (default: ${defaultPorts})`).argParser(
-        wholeNumber,
-      ),
+      new Option(
+        '--ports <n>',
+        `root ports that take hot-plug, q35 only (default: ${defaultPorts})`,
+      ).argParser(wholeNumber),
     )
     .option('--memory <size>', 'such as 256M or 2G', '256M')
     .option('--kernel <file>', 'instead of the lab guest')
@@ -78,8 +82,9 @@ async function runSandboxRun(name: string, flags: RunFlags): Promise<void> {
     try {
       await waitForGuest(record.execSocket, { timeoutMs: flags.timeout, signal });
     } catch (error) {
+      const words = consoleEnd(record);
       await vmplug.stop(name);
-      throw error;
+      throw notUp(name, error, words);
     }
   }
   const bootMs = Math.round(performance.now() - started);
@@ -105,4 +110,30 @@ function checkFlags(flags: RunFlags): void {
   if (flags.initrd !== undefined && flags.kernel === undefined) {
     throw wrong('--initrd', 'it goes with --kernel', 'give a --kernel too');
   }
+}
+
+/** What the guest said last; the file goes with the VM. */
+function consoleEnd({ directory }: SandboxRecord): string {
+  if (directory === undefined) return '';
+  try {
+    const lines = readFileSync(join(directory, 'console.log'), 'utf8').trim().split('\n');
+    return lines.slice(-consoleLines).join('\n').slice(-consoleLength);
+  } catch {
+    return '';
+  }
+}
+
+const consoleLines = 5;
+const consoleLength = 500;
+
+function notUp(name: string, error: unknown, words: string): unknown {
+  if (!(error instanceof VmplugError)) return error;
+  const console = words === '' ? 'its console is empty' : `its console ends with:\n${words}`;
+  return new VmplugError(error.code, {
+    action: 'start',
+    subject: name,
+    reason: `${error.reason}, so its VM was ended again; ${console}`,
+    hint: 'give it longer with --timeout 2m, or more with --memory 512M; nothing was left behind',
+    cause: error,
+  });
 }

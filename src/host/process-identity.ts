@@ -20,9 +20,11 @@ export function isAlive(identity: ProcessIdentity, paths: HostPaths = defaultHos
   return processIdentity(identity.pid, paths)?.startTime === identity.startTime;
 }
 
-/** The identity of this process. */
+let own: ProcessIdentity | undefined;
+
+/** The identity of this process, which is looked up once. */
 export function ownIdentity(): ProcessIdentity {
-  return processIdentity(process.pid) ?? { pid: process.pid, startTime: 'unknown' };
+  return (own ??= processIdentity(process.pid) ?? { pid: process.pid, startTime: 'unknown' });
 }
 
 /** How often an ending process is looked at, in milliseconds. */

@@ -39,7 +39,9 @@ test('a guest that does not take it: deadline passed, still attached, operation 
   const bench = new Bench(kept.store, { guest: { onPlug: 'enumerated' } });
   const error = await errorOf(bench.attach('a', { timeoutMs: 5 }));
   expect(error).toMatchObject({ code: 'deadline-passed', facts: { evidence: 'enumerated' } });
-  expect(bench.attachments()).toEqual([expect.objectContaining({ state: 'attached', evidence: 'enumerated' })]);
+  expect(bench.attachments()).toEqual([
+    expect.objectContaining({ state: 'attached', evidence: 'enumerated' }),
+  ]);
   expect(kept.store.read((tx) => tx.operations({})[0]?.state)).toBe('expired');
   bench.expectSettled();
 });

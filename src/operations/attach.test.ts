@@ -35,7 +35,10 @@ test('W105: the intent is durable before the first command goes out', async () =
   bench.machine.onExchange((name) => {
     if (name !== 'blockdev-add') return;
     const [attachment] = bench.attachments();
-    seen.push(attachment?.state, kept.store.read((tx) => tx.operations({}).map(({ state }) => state)));
+    seen.push(
+      attachment?.state,
+      kept.store.read((tx) => tx.operations({}).map(({ state }) => state)),
+    );
   });
   await bench.attach('a');
   expect(seen).toEqual(['attaching', ['running']]);
@@ -187,7 +190,13 @@ describe('a place that somebody else took', () => {
 
   test('three times over is given up', async () => {
     const bench = new Bench(kept.store);
-    bench.machine.fail({ on: 'device_add', do: 'refuse', text: 'taken', meaning: 'place-taken', times: Infinity });
+    bench.machine.fail({
+      on: 'device_add',
+      do: 'refuse',
+      text: 'taken',
+      meaning: 'place-taken',
+      times: Infinity,
+    });
     expect((await errorOf(bench.attach('a'))).code).toBe('vmm-refused');
     expect(bench.machine.count('blockdev-add')).toBe(3);
     bench.expectNothingLeft('a');

@@ -14,7 +14,7 @@ import { vmmPatienceMs, type OperationContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { abandonOperation, closeOperation, newId, openOperation, updateAttachment } from './journal.ts';
 import { runPlan } from './run-plan.ts';
-import { settleAttachment, type Settled } from './settle.ts';
+import { isSilence, settleAfter, type Settled } from './settle.ts';
 import { Stopwatch } from './stopwatch.ts';
 
 export interface AttachRequest {
@@ -80,7 +80,10 @@ async function carryOut(
  * What {@link attach} would do, found out without changing anything.
  * @throws VmplugError as {@link attach} would before its first step
  */
-export async function planAttach(context: OperationContext, request: AttachRequest): Promise<AttachmentRecord> {
+export async function planAttach(
+  context: OperationContext,
+  request: AttachRequest,
+): Promise<AttachmentRecord> {
   const watch = new Stopwatch();
   const { disk, buses } = await prepare(context, request, watch);
   return context.store.read((tx) => {
@@ -139,15 +142,7 @@ function begin(
   watch: Stopwatch,
 ): Begun {
   const begun = context.store.write((tx) => {
-    const attachment = plan(
-      context,
-      request,
-      disk,
-      buses,
-      tx.takenPlaces(context.sandbox.name),
-      newId(),
-      1,
-    );
+    const attachment = plan(context, request, disk, buses, tx.takenPlaces(context.sandbox.name), newId(), 1);
     watch.lap('plan');
     refuseSecond(tx, attachment);
     tx.putAttachment(attachment);
@@ -245,7 +240,7 @@ async function giveUp(
       updateAttachment(tx, { ...attachment, state: 'unknown' });
       closeOperation(tx, operation, 'unknown', watch.timeline(), error);
     });
-    const settled = await settleAttachment(context, attachment.id).catch(() => undefined);
+    const settled = await settleAfter(context, attachment.id, error);
     return settled === undefined ? error : lost(attachment, settled, error);
   }
   context.store.write((tx) => {
@@ -253,6 +248,18 @@ async function giveUp(
     closeOperation(tx, operation, 'failed', watch.timeline(), error);
   });
   return context.hypervisor.isLocked(error) ? locked(attachment, error) : refused(attachment, error);
+}
+
+/** The VMM said yes to the plug and then stopped answering. */
+function silent({ id, sandbox, source }: AttachmentRecord, cause: unknown): VmplugError {
+  return new VmplugError('deadline-passed', {
+    action: 'attach',
+    subject: source,
+    reason: `the VM has it as ${id}, but its VMM has stopped answering`,
+    hint: `does the VM hang? The next command on ${sandbox} asks it again, as vmplug doctor --repair does`,
+    cause,
+    facts: { device: id },
+  });
 }
 
 /** The connection was lost on the way, and the VMM has been asked since. */
@@ -315,20 +322,15 @@ async function conclude(
   const deadline = new Deadline(request.timeoutMs, request.signal);
   let confirmation: Confirmation;
   try {
-    confirmation = await confirm(
-      hypervisor,
-      attachment.plan.vmmId,
-      attachment.place,
-      request.wait,
-      deadline,
-    );
+    confirmation = await confirm(hypervisor, attachment.plan.vmmId, attachment.place, request.wait, deadline);
   } catch (error) {
     watch.lap('confirm');
     store.write((tx) => {
       updateAttachment(tx, { ...attachment, state: 'unknown' });
       closeOperation(tx, operation, 'unknown', watch.timeline(), error);
     });
-    const settled = await settleAttachment(context, attachment.id).catch(() => undefined);
+    const settled = await settleAfter(context, attachment.id, error);
+    if (isSilence(error)) throw silent(attachment, error);
     if (settled === undefined || !hasCode(error, 'outcome-unknown', 'vm-gone')) throw error;
     throw lost(attachment, settled, error);
   }
@@ -343,7 +345,7 @@ async function conclude(
   });
   const state: OperationState = reached ? 'done' : 'expired';
   try {
-    const isKnown = store.write((tx) => {
+    const isKnown = store.writeSoon((tx) => {
       closeOperation(tx, operation, state, watch.timeline());
       return updateAttachment(tx, attached(watch.timeline()));
     });

@@ -11,7 +11,11 @@ import { ownPrefix } from '../api/names.ts';
 import { placeKey } from '../api/place.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
 import { ownIdentity } from '../host/process-identity.ts';
-import { SimulatedHypervisor, SimulatedMachine, type SimulatedMachineOptions } from '../hypervisors/simulated/index.ts';
+import {
+  SimulatedHypervisor,
+  SimulatedMachine,
+  type SimulatedMachineOptions,
+} from '../hypervisors/simulated/index.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import type { Store } from '../store/store.ts';
 import { attach, type AttachRequest } from './attach.ts';
@@ -83,20 +87,31 @@ export class Bench {
     };
   }
 
-  attach(disk: HostDisk | string, options: Partial<AttachRequest> = {}): Promise<AttachmentRecord> {
+  attach(
+    disk: HostDisk | string,
+    options: Partial<AttachRequest> = {},
+    context: Partial<OperationContext> = {},
+  ): Promise<AttachmentRecord> {
     const resolved = typeof disk === 'string' ? testDisk(disk) : disk;
-    return attach(this.context, {
-      resolve: async () => resolved,
-      driver: 'virtio-blk',
-      options: {},
-      wait: 'live',
-      timeoutMs: 5_000,
-      ...options,
-    });
+    return attach(
+      { ...this.context, ...context },
+      {
+        resolve: async () => resolved,
+        driver: 'virtio-blk',
+        options: {},
+        wait: 'live',
+        timeoutMs: 5_000,
+        ...options,
+      },
+    );
   }
 
-  detach(device: string, options: Partial<ExchangeOptions> = {}): Promise<Detached> {
-    return detach(this.context, { device, timeoutMs: 5_000, ...options });
+  detach(
+    device: string,
+    options: Partial<ExchangeOptions> = {},
+    context: Partial<OperationContext> = {},
+  ): Promise<Detached> {
+    return detach({ ...this.context, ...context }, { device, timeoutMs: 5_000, ...options });
   }
 
   settle(): ReturnType<typeof settleSandbox> {
@@ -115,7 +130,10 @@ export class Bench {
       expect([...tx.takenPlaces(this.sandbox.name)].sort(), 'places given out').toEqual(places.sort());
       for (const { id, host } of records) {
         for (const { key } of host.identities) {
-          expect(tx.holders(key).map(({ device }) => device), `holders of ${key}`).toContain(id);
+          expect(
+            tx.holders(key).map(({ device }) => device),
+            `holders of ${key}`,
+          ).toContain(id);
         }
       }
       const known = new Set(records.map(({ plan }) => plan.vmmId));
@@ -132,11 +150,19 @@ export class Bench {
   /** What holds when nothing is under way and everything was settled. */
   expectSettled(): void {
     this.expectSound();
+    this.expectNoStrayNodes();
+    const running = this.store.read((tx) => tx.operations({ sandbox: this.sandbox.name }));
+    expect(
+      running.filter(({ state }) => state === 'running'),
+      'running operations',
+    ).toEqual([]);
+  }
+
+  /** Every block node belongs to a record, and every record has one. */
+  expectNoStrayNodes(): void {
     const vmmIds = this.attachments().map(({ plan }) => plan.vmmId);
     const tops = this.machine.nodes.names.filter((name) => !name.endsWith('-f'));
     expect(tops.sort(), 'block nodes').toEqual(vmmIds.sort());
-    const running = this.store.read((tx) => tx.operations({ sandbox: this.sandbox.name }));
-    expect(running.filter(({ state }) => state === 'running'), 'running operations').toEqual([]);
   }
 
   /** Nothing of a device is left anywhere. */

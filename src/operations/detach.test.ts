@@ -232,13 +232,16 @@ describe('faults', () => {
   });
 });
 
-test.each(['device_del', 'blockdev-del'])('pain 38: the VM ends during %s: that is a success', async (stage) => {
-  const [bench, id] = await attached({ process: deadProcess });
-  bench.machine.onExchange((name) => name === stage && bench.machine.die());
-  expect(await bench.detach(id)).toMatchObject({ state: 'gone' });
-  expect(bench.attachments()).toEqual([]);
-  expect(lastOperation()).toBe('gone');
-});
+test.each(['device_del', 'blockdev-del'])(
+  'pain 38: the VM ends during %s: that is a success',
+  async (stage) => {
+    const [bench, id] = await attached({ process: deadProcess });
+    bench.machine.onExchange((name) => name === stage && bench.machine.die());
+    expect(await bench.detach(id)).toMatchObject({ state: 'gone' });
+    expect(bench.attachments()).toEqual([]);
+    expect(lastOperation()).toBe('gone');
+  },
+);
 
 test('a VM whose end is not sure keeps what it has', async () => {
   const [bench, id] = await attached({ process: ownIdentity() });

@@ -6,7 +6,7 @@ import { Deadline } from './deadline.ts';
 import { notFreed, notReleased, refusedByVmm, type UnplugEnd } from './detach-errors.ts';
 import { abandonOperation, closeOpen, closeOperation, openOperation, updateAttachment } from './journal.ts';
 import { releaseBackends } from './run-plan.ts';
-import { settleAttachment } from './settle.ts';
+import { isSilence, settleAfter } from './settle.ts';
 import { Stopwatch } from './stopwatch.ts';
 import { unplug } from './unplug.ts';
 
@@ -67,7 +67,7 @@ async function carryOut(
   } catch (error) {
     return await recover(context, begun, error, removed, watch);
   }
-  context.store.write((tx) => {
+  context.store.writeSoon((tx) => {
     tx.deleteAttachment(attachment.id);
     closeOperation(tx, operation, 'released', watch.timeline());
     closeOpen(tx, attachment.id, 'released');
@@ -117,6 +117,18 @@ function giveUp(
   return error;
 }
 
+/** Whether the guest was asked, or has let go, the VMM does not say: it answers nothing. */
+function silent({ id, sandbox, source }: AttachmentRecord, cause: unknown): VmplugError {
+  return new VmplugError('deadline-passed', {
+    action: 'detach',
+    subject: source,
+    reason: 'the VMM has stopped answering; everything stays reserved until it says that the device is gone',
+    hint: `does the VM hang? To ask again: vmplug detach ${sandbox} ${id}`,
+    cause,
+    facts: { device: id },
+  });
+}
+
 /** Something broke on the way: either the records say why, or the VMM is asked what it has. */
 async function recover(
   context: OperationContext,
@@ -125,7 +137,10 @@ async function recover(
   removed: boolean,
   watch: Stopwatch,
 ): Promise<Detached> {
-  if (hasCode(error, 'unplug-refused', 'deadline-passed', 'aborted') && error.facts['outcome'] !== undefined) {
+  if (
+    hasCode(error, 'unplug-refused', 'deadline-passed', 'aborted') &&
+    error.facts['outcome'] !== undefined
+  ) {
     throw error;
   }
   const refused = !removed && hasCode(error, 'vmm-refused');
@@ -133,10 +148,11 @@ async function recover(
     if (refused) updateAttachment(tx, { ...attachment, state: 'attached' });
     closeOperation(tx, operation, refused ? 'refused' : 'unknown', watch.timeline(), error);
   });
-  const settled = await settleAttachment(context, attachment.id).catch(() => undefined);
+  const settled = await settleAfter(context, attachment.id, error);
   if (settled === 'gone' || settled === 'released') {
     return { attachment, state: settled, timeline: watch.timeline() };
   }
+  if (isSilence(error)) throw silent(attachment, error);
   if (!hasCode(error, 'vmm-refused')) throw error;
   throw refused ? refusedByVmm(context.sandbox.name, attachment, error) : notFreed(attachment, error);
 }

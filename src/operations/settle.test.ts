@@ -32,7 +32,8 @@ async function killedDuringAttach(steps: number): Promise<[Bench, AttachmentReco
 /** Writes the records of an operation whose process is gone. */
 function leave(attachment: AttachmentRecord, action: OperationRecord['action'], owner = deadProcess): void {
   kept.store.write((tx) => {
-    for (const operation of tx.operations({ device: attachment.id })) tx.putOperation({ ...operation, state: 'done' });
+    for (const operation of tx.operations({ device: attachment.id }))
+      tx.putOperation({ ...operation, state: 'done' });
     tx.putAttachment(attachment);
     openOperation(tx, attachment, action, owner, 1000);
   });
@@ -67,15 +68,18 @@ describe('a detach whose process was killed', () => {
     bench.expectNothingLeft('a');
   });
 
-  test.each([true, false])('after the guest let go (node released: %s): it is released', async (nodeReleased) => {
-    const bench = new Bench(kept.store);
-    const attachment = await bench.attach('a');
-    leave({ ...attachment, state: 'detaching' }, 'detach');
-    bench.machine.letGo(attachment.plan.vmmId);
-    if (nodeReleased) bench.machine.nodes.remove(attachment.plan.vmmId);
-    expect(await bench.settle()).toEqual(new Map([[attachment.id, 'released']]));
-    bench.expectNothingLeft('a');
-  });
+  test.each([true, false])(
+    'after the guest let go (node released: %s): it is released',
+    async (nodeReleased) => {
+      const bench = new Bench(kept.store);
+      const attachment = await bench.attach('a');
+      leave({ ...attachment, state: 'detaching' }, 'detach');
+      bench.machine.letGo(attachment.plan.vmmId);
+      if (nodeReleased) bench.machine.nodes.remove(attachment.plan.vmmId);
+      expect(await bench.settle()).toEqual(new Map([[attachment.id, 'released']]));
+      bench.expectNothingLeft('a');
+    },
+  );
 });
 
 test('what a living process works on is left alone', async () => {

@@ -55,6 +55,24 @@ export async function settleAttachment(context: OperationContext, id: string): P
   }
 }
 
+/**
+ * Settles one attachment after its operation broke with `error`; `undefined` when that cannot be
+ * done now. A VMM that has just left a question unanswered is not asked another one: the caller
+ * has waited long enough, and the next command settles it.
+ */
+export async function settleAfter(
+  context: OperationContext,
+  id: string,
+  error: unknown,
+): Promise<Settled | undefined> {
+  return isSilence(error) ? undefined : settleAttachment(context, id).catch(() => undefined);
+}
+
+/** Whether an operation broke because the VMM left a question unanswered. */
+export function isSilence(error: unknown): boolean {
+  return hasCode(error, 'deadline-passed', 'monitor-busy');
+}
+
 /** Milliseconds for which a process that has closed its sockets may still be ending. */
 const endingMs = 2000;
 

@@ -61,12 +61,15 @@ export async function unplug(
   }
 }
 
+/** The least time for a question, in milliseconds: nothing is lost when its answer is not waited for. */
+const lookPatienceMs = 2_000;
+
 async function look(
   hypervisor: Hypervisor,
   attachment: AttachmentRecord,
   deadline: Deadline,
 ): Promise<UnplugInput> {
-  const options = { timeoutMs: deadline.exchange(vmmPatienceMs).timeoutMs };
+  const options = { timeoutMs: deadline.exchange(lookPatienceMs).timeoutMs };
   const [observation, status] = await Promise.all([
     hypervisor.observe(attachment.plan.vmmId, attachment.place, options),
     hypervisor.status(options),

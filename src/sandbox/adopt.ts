@@ -49,9 +49,7 @@ export function refuseKnown(known: readonly SandboxRecord[], name: string, socke
     action: 'add the sandbox',
     subject: name,
     reason:
-      same.name === name
-        ? 'there is one of that name'
-        : `${same.name} is the VM behind ${socket} already`,
+      same.name === name ? 'there is one of that name' : `${same.name} is the VM behind ${socket} already`,
     hint: `vmplug sandbox inspect ${same.name} shows it; vmplug sandbox forget ${same.name} removes the record`,
     facts: { sandbox: same.name },
   });

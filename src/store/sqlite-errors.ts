@@ -14,7 +14,10 @@ const remedies: Readonly<Record<number, Remedy>> = {
   10: { reason: 'reading or writing it failed', hint: 'check the disk; the kernel log says more' },
   11: { reason: 'the file is damaged', hint: 'restore it from a backup; do not delete it while VMs run' },
   13: { reason: 'no space is left on the disk', hint: 'free some space and run the command again' },
-  14: { reason: 'it cannot be opened or made', hint: 'check its permissions, or choose another with --state-dir' },
+  14: {
+    reason: 'it cannot be opened or made',
+    hint: 'check its permissions, or choose another with --state-dir',
+  },
   26: { reason: 'the file is not a vmplug state', hint: 'choose another directory with --state-dir' },
 };
 
@@ -26,7 +29,10 @@ const systemRemedies: Readonly<Record<string, Remedy>> = {
     reason: 'this user is not allowed to use it',
     hint: 'check its permissions, or choose another with --state-dir',
   },
-  EROFS: { reason: 'it is on a read-only file system', hint: 'make it writable, or choose another with --state-dir' },
+  EROFS: {
+    reason: 'it is on a read-only file system',
+    hint: 'make it writable, or choose another with --state-dir',
+  },
   ENOSPC: { reason: 'no space is left on the disk', hint: 'free some space and run the command again' },
   ENAMETOOLONG: { reason: 'its path is too long', hint: 'choose another with --state-dir' },
 };

@@ -59,6 +59,16 @@ export class SqliteStore implements Store {
     return this.#transaction('BEGIN IMMEDIATE', 'write the state', work);
   }
 
+  writeSoon<T>(work: (tx: Transaction & Claims) => T): T {
+    // In WAL mode NORMAL leaves the order of commits as it is: the next `write` brings this one to disk too.
+    this.#db.exec('PRAGMA synchronous = NORMAL');
+    try {
+      return this.write(work);
+    } finally {
+      this.#db.exec('PRAGMA synchronous = FULL');
+    }
+  }
+
   read<T>(work: (tx: Transaction & Claims) => T): T {
     return this.#transaction('BEGIN', 'read the state', work);
   }
@@ -68,6 +78,7 @@ export class SqliteStore implements Store {
   }
 
   #transaction<T>(begin: string, action: string, work: (tx: Transaction & Claims) => T): T {
+    if (this.#db.isTransaction) throw nested(action, this.#file);
     try {
       this.#db.exec(begin);
       const result = work(this.#tx);
@@ -80,9 +91,19 @@ export class SqliteStore implements Store {
   }
 }
 
+/** SQLite would refuse it as well, and rolling that back would roll back the outer one. */
+function nested(action: string, file: string): VmplugError {
+  return new VmplugError('internal-error', {
+    action,
+    subject: file,
+    reason: 'a transaction was begun inside another one',
+  });
+}
+
 function migrate(db: DatabaseSync, file: string): void {
   if (versionOf(db) === migrations.length) return;
   refuseNewer(db, file);
+  refuseForeign(db, file);
   db.exec('PRAGMA journal_mode = WAL');
   db.exec('BEGIN IMMEDIATE');
   try {
@@ -106,6 +127,19 @@ function refuseNewer(db: DatabaseSync, file: string): void {
     reason: `it has schema version ${version}; this vmplug knows versions up to ${migrations.length}`,
     hint: 'use the vmplug that wrote it, or a newer one; nothing was changed',
     facts: { found: version, known: migrations.length },
+  });
+}
+
+/** A database without our version that has tables belongs to another program. */
+function refuseForeign(db: DatabaseSync, file: string): void {
+  if (versionOf(db) > 0 || db.prepare('SELECT name FROM sqlite_schema').get() === undefined) return;
+  // Another process may just have migrated it.
+  if (versionOf(db) > 0) return;
+  throw new VmplugError('state-unavailable', {
+    action: 'open the state',
+    subject: file,
+    reason: 'the file is a database of another program',
+    hint: 'choose another directory with --state-dir; nothing was changed',
   });
 }
 

@@ -136,10 +136,12 @@ export class SqliteTransaction implements Transaction, Claims {
   }
 
   claim(identities: readonly HostIdentity[], device: string, sandbox: string): void {
+    // All are looked at before the first is taken, so that a caller may go on after a refusal.
+    for (const identity of identities) this.checkClaim(identity, device, sandbox);
     for (const identity of identities) {
-      this.checkClaim(identity, device, sandbox);
       this.#run(
-        `INSERT INTO claims (key, device, sandbox, mode) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+        `INSERT INTO claims (key, device, sandbox, mode) VALUES (?, ?, ?, ?)
+         ON CONFLICT (key, device) DO UPDATE SET mode = excluded.mode`,
         identity.key,
         device,
         sandbox,

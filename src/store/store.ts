@@ -55,12 +55,19 @@ export interface Claims {
 }
 
 /**
- * The durable state of one host. A transaction that has returned is on disk; one that threw
- * has changed nothing. Several processes may use it at once.
+ * The durable state of one host. A transaction that has returned is on disk (but for
+ * {@link Store.writeSoon}); one that threw has changed nothing. Several processes may use it at once.
  */
 export interface Store extends Disposable {
   /** @throws VmplugError `state-unavailable`, and what `work` throws */
   write<T>(work: (tx: Transaction & Claims) => T): T;
+  /**
+   * As {@link write}, without waiting for the disk: it outlives this process, but perhaps not a
+   * power failure. For the end of an operation: a power failure ends its VM too, and the
+   * operation, open again, is settled as any other that nobody could finish.
+   * @throws VmplugError `state-unavailable`, and what `work` throws
+   */
+  writeSoon<T>(work: (tx: Transaction & Claims) => T): T;
   /** @throws VmplugError `state-unavailable`, and what `work` throws */
   read<T>(work: (tx: Transaction & Claims) => T): T;
 }

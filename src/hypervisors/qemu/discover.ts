@@ -8,12 +8,13 @@ import { slotOf, type QomBus, type QomDevice } from './topology.ts';
 /** Sends commands without waiting in between: as a QMP connection does. */
 export type Batch = (commands: readonly Command[], options: ExchangeOptions) => Promise<JsonValue>[];
 
-const placeProperties = ['addr', 'chassis', 'hotplug', 'shpc', 'channel', 'scsi-id', 'lun'];
+const placeProperties = ['addr', 'hotplug', 'shpc', 'channel', 'scsi-id', 'lun'];
 
 /**
  * Walks the object model from the host bridges down and returns every PCI and SCSI bus with
  * what is on it. One round trip for each kind of question and level, whatever the number of
- * devices. A device that goes away in between is left out.
+ * devices. A device that goes away in between is left out. Every question costs QEMU a turn of
+ * its main loop, nearly a millisecond under TCG: what can be told from another answer isn't asked.
  */
 export async function discoverBuses(batch: Batch, options: ExchangeOptions): Promise<QomBus[]> {
   const ask = new QomReader(batch, options);
@@ -67,7 +68,7 @@ async function readBus(ask: QomReader, start: BusStart): Promise<{ bus: QomBus; 
   ]);
   const handlerPath = textOf(handler);
   const [handlerType, devices] = await Promise.all([
-    handlerPath === '' ? '' : ask.get(handlerPath, 'type'),
+    handlerPath === '' ? '' : ask.typeOf(handlerPath),
     Promise.all(
       links.map((link, index) => readDevice(ask, textOf(paths[index]), link.type.slice(5, -1), start)),
     ),
@@ -112,6 +113,7 @@ async function readDevice(
     id: /^\/machine\/peripheral\/([^/]+)$/.exec(path)?.[1] ?? '',
     type,
     properties: Object.fromEntries(wanted.map((property, index) => [property, values[index]])),
+    isPort: own.some(({ name }) => name === 'chassis'),
   };
   const slots = on.type === 'SCSI' ? on.slots : [...on.slots, slotOf(Number(device.properties['addr'] ?? 0))];
   const below = [
@@ -128,6 +130,7 @@ async function readDevice(
 class QomReader {
   readonly #batch: Batch;
   readonly #options: ExchangeOptions;
+  readonly #types = new Map<string, Promise<JsonValue | undefined>>();
   #waiting: { command: Command; settle: (reply: Promise<JsonValue>) => void }[] = [];
 
   constructor(batch: Batch, options: ExchangeOptions) {
@@ -138,6 +141,13 @@ class QomReader {
   async list(path: string): Promise<QomProperties> {
     const reply = await this.#ask({ execute: 'qom-list', arguments: { path } });
     return reply === undefined ? [] : readReply(qomProperties, reply, 'qom-list');
+  }
+
+  /** The type of an object that many have in common; asked once. */
+  async typeOf(path: string): Promise<JsonValue | undefined> {
+    const known = this.#types.get(path) ?? this.get(path, 'type');
+    this.#types.set(path, known);
+    return known;
   }
 
   async get(path: string, property: string): Promise<JsonValue | undefined> {

@@ -9,11 +9,7 @@ export class LiveBuses {
   #known: Promise<Bus[]> | undefined;
 
   get(walk: () => Promise<Bus[]>): Promise<Bus[]> {
-    const known = (this.#known ??= walk());
-    known.catch(() => {
-      if (this.#known === known) this.#known = undefined;
-    });
-    return known;
+    return this.#known ?? this.#keep(walk());
   }
 
   forget(): void {
@@ -24,11 +20,22 @@ export class LiveBuses {
   vacate(device: string): void {
     const known = this.#known;
     if (known === undefined) return;
-    this.#known = known.then((buses) =>
-      buses.map((bus) => ({
-        ...bus,
-        taken: new Map([...bus.taken].filter(([, occupant]) => occupant !== device)),
-      })),
+    void this.#keep(
+      known.then((buses) =>
+        buses.map((bus) => ({
+          ...bus,
+          taken: new Map([...bus.taken].filter(([, occupant]) => occupant !== device)),
+        })),
+      ),
     );
+  }
+
+  /** A walk that failed is forgotten; those who wait for it hear why. */
+  #keep(buses: Promise<Bus[]>): Promise<Bus[]> {
+    this.#known = buses;
+    buses.catch(() => {
+      if (this.#known === buses) this.#known = undefined;
+    });
+    return buses;
   }
 }

@@ -42,6 +42,7 @@ export class QemuHypervisor implements Hypervisor {
   readonly #deviceListeners = new Map<string, Set<(event: DeviceEvent) => void>>();
   readonly #buses = new LiveBuses();
   #status: VmStatus | undefined;
+  #statusChanges = 0;
 
   private constructor(client: QmpClient, facts: VmmFacts) {
     this.#client = client;
@@ -73,11 +74,17 @@ export class QemuHypervisor implements Hypervisor {
   }
 
   async status(options: ExchangeOptions): Promise<VmStatus> {
-    if (this.#status === undefined) {
-      const reply = readReply(statusReply, await this.#ask({ execute: 'query-status' }, options), 'query-status');
-      this.#status = reply.running ? 'running' : (notRunning[reply.status] ?? 'paused');
-    }
-    return this.#status;
+    if (this.#status !== undefined) return this.#status;
+    const changes = this.#statusChanges;
+    const reply = readReply(
+      statusReply,
+      await this.#ask({ execute: 'query-status' }, options),
+      'query-status',
+    );
+    const status = reply.running ? 'running' : (notRunning[reply.status] ?? 'paused');
+    // An event that came right behind the reply is newer than it.
+    if (changes === this.#statusChanges) this.#status = status;
+    return status;
   }
 
   /** Walks the machine once and keeps the picture up to date by events; `fresh` walks again. */
@@ -190,12 +197,17 @@ export class QemuHypervisor implements Hypervisor {
   }
 
   #forget(): void {
-    this.#status = undefined;
+    this.#forgetStatus();
     this.#buses.forget();
   }
 
+  #forgetStatus(): void {
+    this.#status = undefined;
+    this.#statusChanges += 1;
+  }
+
   #take(event: QmpEvent): void {
-    if (statusEvents.has(event.event)) this.#status = undefined;
+    if (statusEvents.has(event.event)) this.#forgetStatus();
     const said = deviceEvents[event.event];
     if (said === undefined) return;
     for (const device of devicesOf(event)) {

@@ -26,6 +26,8 @@ export interface QomDevice {
   readonly type: string;
   /** Its own properties, as far as they say where it is and whether it takes hot-plug. */
   readonly properties: Readonly<Record<string, unknown>>;
+  /** A bridge with one slot behind it: it has a `chassis`. */
+  readonly isPort: boolean;
 }
 
 const unitsPerTarget = 256;
@@ -82,10 +84,11 @@ function describe(bus: QomBus, ambiguous: boolean): { bus: Bus; rank: number } {
       capacity: slots.length,
       places: slots.map((slot) => pciPlace(bus, slot, method)),
       taken: new Map(
-        bus.devices.map((device) => {
+        bus.devices.flatMap((device) => {
           // A port has one slot: a device that QEMU 7.2 let in at another number fills it too.
           const slot = isPort(bus) ? 0 : Number(device.properties['addr'] ?? 0) >> 3;
-          return [placeKey(pciPlace(bus, slot, method)), device.id];
+          // The host bridge in slot 0 of a root bus sits at no place of ours.
+          return slots.includes(slot) ? [[placeKey(pciPlace(bus, slot, method)), device.id]] : [];
         }),
       ),
       ...rest,
@@ -95,7 +98,7 @@ function describe(bus: QomBus, ambiguous: boolean): { bus: Bus; rank: number } {
 
 /** A port takes one device; a PCI bus 31. */
 function isPort(bus: QomBus): boolean {
-  return bus.type === 'PCIE' && bus.parent !== undefined && bus.parent.properties['chassis'] !== undefined;
+  return bus.type === 'PCIE' && bus.parent?.isPort === true;
 }
 
 function refusal(bus: QomBus): string | undefined {

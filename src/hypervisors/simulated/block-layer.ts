@@ -53,7 +53,8 @@ export class BlockLayer {
   remove(name: string): void {
     const node = this.#nodes.get(name);
     if (node === undefined) {
-      if (this.names.includes(name)) throw new Refusal(`Node '${name}' is busy: node is used as 'file' of another`, 'in-use');
+      if (this.names.includes(name))
+        throw new Refusal(`Node '${name}' is busy: node is used as 'file' of another`, 'in-use');
       throw new Refusal(`Failed to find node with node-name='${name}'`, 'not-found', 'GenericError');
     }
     if (this.#users.has(name)) throw new Refusal(`Node ${name} is in use`, 'in-use');
@@ -63,7 +64,8 @@ export class BlockLayer {
   /** A device takes a node for itself. */
   use(name: string, device: string): void {
     const node = this.#nodes.get(name);
-    if (node === undefined) throw new Refusal(`Property 'virtio-blk-device.drive' can't find value '${name}'`);
+    if (node === undefined)
+      throw new Refusal(`Property 'virtio-blk-device.drive' can't find value '${name}'`);
     const user = this.#users.get(name);
     if (user !== undefined) throw new Refusal(`Permission conflict on node '${name}': ${user} uses it`);
     this.#checkLock(node);
@@ -78,7 +80,10 @@ export class BlockLayer {
   #checkLock(node: Node): void {
     const file = node.below[0]?.filename ?? node.filename;
     if (file === undefined || !this.#locked.has(file)) return;
-    throw new Refusal(node.readOnly ? 'Failed to get shared "write" lock' : 'Failed to get "write" lock', 'locked');
+    throw new Refusal(
+      node.readOnly ? 'Failed to get shared "write" lock' : 'Failed to get "write" lock',
+      'locked',
+    );
   }
 }
 

@@ -12,7 +12,12 @@ export type RefusalMeaning = 'not-found' | 'in-use' | 'place-taken' | 'locked' |
  *   latest after `waitMs`.
  */
 export type FaultKind =
-  | { readonly do: 'refuse'; readonly text: string; readonly meaning?: RefusalMeaning; readonly class?: string }
+  | {
+      readonly do: 'refuse';
+      readonly text: string;
+      readonly meaning?: RefusalMeaning;
+      readonly class?: string;
+    }
   | { readonly do: 'unsent' }
   | { readonly do: 'lose'; readonly executed: boolean }
   | { readonly do: 'no-answer'; readonly executed: boolean; readonly waitMs?: number };

@@ -54,12 +54,14 @@ describe('block nodes and places', () => {
   test('duplicates are refused: node names, ids, places, two devices on a node', async () => {
     const hypervisor = connected(new SimulatedMachine());
     await outcomes(hypervisor, node('a'), plug('a'), node('b'));
-    expect(await outcomes(hypervisor, node('a'), plug('a', 'port1'), plug('b'), plug('zz', 'port1'))).toEqual([
-      "vmm-refused: Duplicate nodes with node-name='a'",
-      "vmm-refused: Duplicate device ID 'a'",
-      'vmm-refused: PCI: slot 0 function 0 not available for virtio-blk-pci, in use by a',
-      "vmm-refused: Property 'virtio-blk-device.drive' can't find value 'zz'",
-    ]);
+    expect(await outcomes(hypervisor, node('a'), plug('a', 'port1'), plug('b'), plug('zz', 'port1'))).toEqual(
+      [
+        "vmm-refused: Duplicate nodes with node-name='a'",
+        "vmm-refused: Duplicate device ID 'a'",
+        'vmm-refused: PCI: slot 0 function 0 not available for virtio-blk-pci, in use by a',
+        "vmm-refused: Property 'virtio-blk-device.drive' can't find value 'zz'",
+      ],
+    );
     expect(await outcomes(hypervisor, node('x'.repeat(32)), { execute: 'quit-now' })).toEqual([
       `vmm-refused: Node name '${'x'.repeat(32)}' too long`,
       'vmm-refused: The command quit-now has not been found',
@@ -117,7 +119,10 @@ describe('the guest', () => {
   });
 
   test('refuses, and a second native request is pending', async () => {
-    const machine = new SimulatedMachine({ buses: rootPorts(2, 'pcie-native'), guest: { onUnplug: 'ignores' } });
+    const machine = new SimulatedMachine({
+      buses: rootPorts(2, 'pcie-native'),
+      guest: { onUnplug: 'ignores' },
+    });
     const hypervisor = connected(machine);
     await outcomes(hypervisor, node('a'), plug('a'), node('b'), plug('b', 'port1'));
     expect(await hypervisor.requestUnplug(unplug('a'), limits)).toBe('requested');
@@ -145,7 +150,15 @@ describe('the guest', () => {
   test('an immediate bus asks nobody', async () => {
     const machine = new SimulatedMachine({ guest: { onUnplug: 'ignores' } });
     const hypervisor = connected(machine);
-    const arguments_ = { driver: 'scsi-hd', id: 'a', bus: 'scsi0.0', channel: 0, 'scsi-id': 0, lun: 3, drive: 'a' };
+    const arguments_ = {
+      driver: 'scsi-hd',
+      id: 'a',
+      bus: 'scsi0.0',
+      channel: 0,
+      'scsi-id': 0,
+      lun: 3,
+      drive: 'a',
+    };
     await outcomes(hypervisor, node('a'), { execute: 'device_add', arguments: arguments_ }, unplug('a'));
     expect(machine.devices).toEqual([]);
   });
@@ -156,7 +169,11 @@ describe('faults', () => {
     const machine = new SimulatedMachine();
     const hypervisor = connected(machine);
     machine.fail({ on: 'blockdev-add', after: 1, do: 'refuse', text: 'no', meaning: 'locked' });
-    expect(await outcomes(hypervisor, node('a'), node('b'), node('c'))).toEqual(['ok', 'vmm-refused: no', 'ok']);
+    expect(await outcomes(hypervisor, node('a'), node('b'), node('c'))).toEqual([
+      'ok',
+      'vmm-refused: no',
+      'ok',
+    ]);
     expect(machine.faults.pending).toEqual([]);
     expect(machine.count('blockdev-add')).toBe(2);
   });
@@ -164,26 +181,32 @@ describe('faults', () => {
   test.each([
     [true, ['a', 'a-f']],
     [false, []],
-  ])('a connection lost after the command went out (executed: %s) cuts off the batch', async (executed, left) => {
-    const machine = new SimulatedMachine();
-    const hypervisor = connected(machine);
-    let heard = 0;
-    hypervisor.onLost(() => (heard += 1));
-    machine.fail({ on: 'blockdev-add', do: 'lose', executed });
-    expect(await outcomes(hypervisor, node('a'), plug('a'))).toEqual([
-      'outcome-unknown: it was sent, and then the connection was lost',
-      'outcome-unknown: it was sent, and then the connection was lost',
-    ]);
-    expect(heard).toBe(1);
-    expect(machine.nodes.names).toEqual(left);
-    expect(await hypervisor.status(limits)).toBe('running');
-  });
+  ])(
+    'a connection lost after the command went out (executed: %s) cuts off the batch',
+    async (executed, left) => {
+      const machine = new SimulatedMachine();
+      const hypervisor = connected(machine);
+      let heard = 0;
+      hypervisor.onLost(() => (heard += 1));
+      machine.fail({ on: 'blockdev-add', do: 'lose', executed });
+      expect(await outcomes(hypervisor, node('a'), plug('a'))).toEqual([
+        'outcome-unknown: it was sent, and then the connection was lost',
+        'outcome-unknown: it was sent, and then the connection was lost',
+      ]);
+      expect(heard).toBe(1);
+      expect(machine.nodes.names).toEqual(left);
+      expect(await hypervisor.status(limits)).toBe('running');
+    },
+  );
 
   test('no answer: until the deadline, a shorter wait or the signal; others are answered meanwhile', async () => {
     const machine = new SimulatedMachine();
     const hypervisor = connected(machine);
     machine.fail({ on: 'status', do: 'no-answer', executed: false, waitMs: 1 });
-    await expect(hypervisor.status(limits)).rejects.toMatchObject({ code: 'deadline-passed', facts: { sent: true } });
+    await expect(hypervisor.status(limits)).rejects.toMatchObject({
+      code: 'deadline-passed',
+      facts: { sent: true },
+    });
     machine.fail({ on: 'status', do: 'no-answer', executed: false });
     const controller = new AbortController();
     const waiting = hypervisor.status({ ...limits, signal: controller.signal });

@@ -48,7 +48,10 @@ export class SimulatedHypervisor implements Hypervisor {
 
   /** How many listeners are there: none when nothing is under way. */
   get listeners(): number {
-    return [...this.#deviceListeners.values()].reduce((sum, each) => sum + each.size, this.#lostListeners.size);
+    return [...this.#deviceListeners.values()].reduce(
+      (sum, each) => sum + each.size,
+      this.#lostListeners.size,
+    );
   }
 
   async status(options: ExchangeOptions): Promise<VmStatus> {
@@ -91,7 +94,12 @@ export class SimulatedHypervisor implements Hypervisor {
       if (device === undefined) return { present: false, best: 'live', guest: {} };
       const { evidence, place } = device;
       const numbered = place.transport === 'pci' && evidence !== 'acknowledged';
-      return { present: true, evidence, best: 'live', guest: numbered ? { pci: `0000:${place.path.join(':')}.0` } : {} };
+      return {
+        present: true,
+        evidence,
+        best: 'live',
+        guest: numbered ? { pci: `0000:${place.path.join(':')}.0` } : {},
+      };
     });
   }
 

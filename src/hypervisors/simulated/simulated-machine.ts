@@ -2,52 +2,19 @@ import { VmplugError } from '../../api/errors.ts';
 import { evidenceLevels, type Evidence } from '../../api/evidence.ts';
 import type { DeviceEvent, UnplugPolicy, VmmFacts, VmStatus } from '../../api/hypervisor.ts';
 import type { JsonObject, JsonValue } from '../../api/json.ts';
-import { placeKey, slotText, type Bus, type Place } from '../../api/place.ts';
+import { placeKey, type Bus, type Place } from '../../api/place.ts';
 import type { Command } from '../../api/plan.ts';
 import { BlockLayer } from './block-layer.ts';
+import { isAt, taken, textOf } from './device-arguments.ts';
 import { Faults, type Fault } from './faults.ts';
 import { describeSimulatedBuses, placesOf, rootPorts, type SimulatedBus } from './simulated-buses.ts';
+import {
+  simulatedFacts,
+  type GuestBehaviour,
+  type SimulatedDevice,
+  type SimulatedMachineOptions,
+} from './machine-options.ts';
 import { Refusal } from './simulated-errors.ts';
-
-/** What the guest does of itself. */
-export interface GuestBehaviour {
-  /** How far it takes a device that is plugged while it runs. */
-  readonly onPlug: Evidence;
-  /** What it does when it is asked to let go. */
-  readonly onUnplug: 'lets-go' | 'refuses' | 'ignores';
-}
-
-export interface SimulatedMachineOptions {
-  readonly name?: string;
-  readonly facts?: VmmFacts;
-  /** Four root ports and a SCSI controller by default. */
-  readonly buses?: readonly SimulatedBus[];
-  readonly guest?: Partial<GuestBehaviour>;
-  readonly unplugPolicy?: (place: Place) => UnplugPolicy;
-  readonly status?: VmStatus;
-}
-
-/** A device as the machine has it. */
-export interface SimulatedDevice {
-  readonly id: string;
-  readonly place: Place;
-  readonly evidence: Evidence;
-  /** A removal was requested and the guest has not answered. */
-  readonly leaving: boolean;
-}
-
-/** What {@link SimulatedMachine} can do by default: what a QEMU of today can. */
-export const simulatedFacts: VmmFacts = {
-  type: 'mock',
-  version: '1.0.0',
-  machine: 'simulated',
-  features: [
-    ...['device:virtio-blk-pci', 'device:scsi-hd', 'format:raw', 'format:qcow2', 'aio:threads', 'aio:native'],
-    ...['virtio-blk-pci', 'scsi-hd'].flatMap((model) =>
-      ['serial', 'share-rw', 'write-cache'].map((name) => `property:${model}.${name}`),
-    ),
-  ],
-};
 
 /**
  * A VM without a VM, for tests: it keeps block nodes and devices as QEMU does, and its guest
@@ -208,28 +175,28 @@ export class SimulatedMachine {
       case 'blockdev-add':
         return this.nodes.add(args);
       case 'blockdev-del':
-        return this.nodes.remove(String(args['node-name']));
+        return this.nodes.remove(textOf(args, 'node-name'));
       case 'device_add':
         return this.#plug(args);
       case 'device_del':
-        return this.#requestUnplug(String(args['id']));
+        return this.#requestUnplug(textOf(args, 'id'));
       default:
         throw new Refusal(`The command ${name} has not been found`, 'other', 'CommandNotFound');
     }
   }
 
   #plug(args: JsonObject): void {
-    const id = String(args['id'] ?? '');
+    const id = textOf(args, 'id');
     if (this.#devices.has(id)) throw new Refusal(`Duplicate device ID '${id}'`);
     const index = this.#buses.findIndex(({ name }) => name === args['bus']);
     const bus = this.#buses[index];
-    if (bus === undefined) throw new Refusal(`Bus '${String(args['bus'])}' not found`);
+    if (bus === undefined) throw new Refusal(`Bus '${textOf(args, 'bus')}' not found`);
     if (bus.refuses !== undefined) throw new Refusal(`Bus '${bus.name}' does not support hotplugging`);
     const place = placesOf(bus, index).find((each) => isAt(each, args));
     if (place === undefined) throw new Refusal(`bus '${bus.name}' has no such place`);
     const occupant = this.devices.find((device) => placeKey(device.place) === placeKey(place));
     if (occupant !== undefined) throw taken(place, occupant.id);
-    this.nodes.use(String(args['drive']), id);
+    this.nodes.use(textOf(args, 'drive'), id);
     this.#devices.set(id, { id, place, evidence: 'acknowledged', leaving: false });
     this.#take(id);
   }
@@ -275,25 +242,6 @@ export class SimulatedMachine {
     if (device === undefined) throw invalid('find the device', id, 'the simulated machine does not have it');
     return device;
   }
-}
-
-function isAt(place: Place, args: JsonObject): boolean {
-  switch (place.transport) {
-    case 'pci':
-      return args['addr'] === slotText(place.slot);
-    case 'scsi':
-      return (
-        args['channel'] === place.channel && args['scsi-id'] === place.scsiId && args['lun'] === place.lun
-      );
-  }
-}
-
-function taken(place: Place, by: string): Refusal {
-  const text =
-    place.transport === 'pci'
-      ? `PCI: slot ${place.slot} function 0 not available for virtio-blk-pci, in use by ${by}`
-      : `lun already used by '${by}'`;
-  return new Refusal(text, 'place-taken');
 }
 
 function invalid(action: string, subject: string, reason: string): VmplugError {

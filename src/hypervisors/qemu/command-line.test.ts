@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest';
+import { qemuArguments, type QemuMachine } from './command-line.ts';
+
+const vm: QemuMachine = {
+  name: 'vm',
+  machine: 'q35',
+  ports: 2,
+  memory: '256M',
+  kernel: '/k',
+  accel: 'tcg',
+  qmpSocket: '/run/qmp.sock',
+  consoleLog: '/run/console.log',
+  execSocket: '/run/exec.sock',
+};
+const after = (args: string[], option: string): string[] =>
+  args.filter((_, index) => args[index - 1] === option);
+const ports = (count: number): Record<string, unknown>[] =>
+  after(qemuArguments({ ...vm, ports: count }), '-device')
+    .map((text) => JSON.parse(text) as Record<string, unknown>)
+    .filter(({ driver }) => driver === 'pcie-root-port');
+
+test('commas in names and paths are doubled: what follows them is no option', () => {
+  const args = qemuArguments({
+    ...vm,
+    name: 'a,debug-threads=on',
+    qmpSocket: '/r,un/q',
+    consoleLog: '/c,on',
+    execSocket: '/e,x',
+    kernel: '/boot/k,1',
+  });
+  expect(after(args, '-name')).toEqual(['a,,debug-threads=on']);
+  expect(after(args, '-qmp')).toEqual(['unix:/r,,un/q,server=on,wait=off']);
+  expect(after(args, '-serial')).toEqual(['file:/c,,on', 'unix:/e,,x,server=on,wait=off']);
+  expect(after(args, '-kernel')).toEqual(['/boot/k,1']);
+});
+
+test('a slot for each port while there are enough, functions beyond, addresses and chassis never twice', () => {
+  expect(ports(2).map(({ addr, multifunction }) => [addr, multifunction])).toEqual([
+    ['2.0', false],
+    ['3.0', false],
+  ]);
+  for (const count of [28, 29, 100, 224]) {
+    const made = ports(count);
+    expect(made).toHaveLength(count);
+    for (const key of ['addr', 'id', 'chassis'])
+      expect(new Set(made.map((port) => port[key])).size).toBe(count);
+    const slots = made.map(({ addr }) => Number.parseInt(String(addr), 16));
+    expect(Math.min(...slots)).toBe(2);
+    expect(Math.max(...slots)).toBeLessThan(0x1e);
+  }
+  expect(ports(0)).toEqual([]);
+});
+
+test('pc has no ports, kvm is asked for by name, the initrd and what is appended are passed on', () => {
+  const args = qemuArguments({ ...vm, machine: 'pc', ports: 9, accel: 'kvm', initrd: '/i', append: 'foo=1' });
+  expect(after(args, '-device')).toHaveLength(1);
+  expect(after(args, '-accel')).toEqual(['kvm']);
+  expect(after(args, '-initrd')).toEqual(['/i']);
+  expect(after(args, '-append')).toEqual(['console=ttyS0 panic=-1 quiet foo=1']);
+});
+
+test.each([
+  [{ ports: 225 }],
+  [{ ports: -1 }],
+  [{ ports: 1.5 }],
+  [{ memory: '256' }],
+  [{ memory: '0M' }],
+  [{ memory: '1G,slots=2' }],
+])('refused: %j', (wrong) => {
+  expect(() => qemuArguments({ ...vm, ...wrong })).toThrow(
+    expect.objectContaining({ code: 'invalid-argument' }),
+  );
+});

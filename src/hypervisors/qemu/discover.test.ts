@@ -1,0 +1,130 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { VmplugError } from '../../api/errors.ts';
+import type { JsonValue } from '../../api/json.ts';
+import { placeKey, type Bus } from '../../api/place.ts';
+import type { Command } from '../../api/plan.ts';
+import { discoverBuses, type Batch } from './discover.ts';
+import { describeBuses } from './topology.ts';
+
+/**
+ * Object models of QEMU 7.2, as far as they are read. `q35`: ports at 2 (with a device), 3
+ * (hotplug=off), 4 (without an id), 5.0 and 5.1, a pcie-pci-bridge behind 5.0, a SCSI disk;
+ * `q35-native` the same without ACPI hot-plug; `pc`: a pci-bridge at 4, one with shpc=off at
+ * 5, functions at 6.0 (without an id) and 6.1.
+ */
+type Recording = Record<string, JsonValue>;
+
+function recording(name: string): Recording {
+  const text = readFileSync(join(import.meta.dirname, 'recorded', `${name}.json`), 'utf8');
+  return JSON.parse(text) as Recording;
+}
+
+function replay(recorded: Recording, batches: string[][] = []): Batch {
+  return (commands) => {
+    const keys = commands.map(keyOf);
+    batches.push(keys);
+    return keys.map((key) => reply(recorded, key));
+  };
+}
+
+function keyOf({ execute, arguments: args }: Command): string {
+  const path = args?.['path'] as string;
+  return execute === 'qom-list' ? `list ${path}` : `get ${path} ${args?.['property'] as string}`;
+}
+
+async function reply(recorded: Recording, key: string): Promise<JsonValue> {
+  const value = recorded[key];
+  if (value === undefined || value === null) {
+    throw new VmplugError('vmm-refused', { action: 'ask', subject: key, reason: 'Device not found' });
+  }
+  if (!Array.isArray(value)) return value;
+  return value.map((line) => {
+    const [, name = '', type = ''] = /^(.*?): (.*)$/.exec(String(line)) ?? [];
+    return { name, type };
+  });
+}
+
+async function busesOf(name: string): Promise<Bus[]> {
+  return describeBuses(await discoverBuses(replay(recording(name)), { timeoutMs: 1000 }));
+}
+
+/** What matters of a bus in a line. */
+function line({ name, refuses, places, taken, capacity }: Bus): string {
+  const [first] = places;
+  const where = first?.transport === 'pci' ? first.path.join('/') : first?.transport;
+  const said = refuses === undefined ? '' : ` (${refuses})`;
+  return `${name}: ${capacity} from ${where} ${first?.unplug}${said} [${[...taken]
+    .map((each) => each.join('='))
+    .sort()
+    .join(' ')}]`;
+}
+
+test('q35: root ports, hotplug=off, an anonymous port, a second function, a bridge, SCSI units', async () => {
+  expect((await busesOf('q35')).map(line)).toEqual([
+    'scsi0.0: 65536 from scsi immediate [scsi:scsi0.0:0:1:2=lun2]',
+    'p0: 1 from 02/00 acpi [pci:p0:00=rng0]',
+    'off: 1 from 03/00 acpi (the port has hotplug=off) []',
+    'pcie.0: 1 from 04/00 acpi (its name is not unique, so it cannot be addressed) []',
+    'p3: 1 from 05/00 acpi [pci:p3:00=br0]',
+    'p4: 1 from 05.1/00 acpi []',
+    'pcie.0: 31 from 01 acpi (its name is not unique, so it cannot be addressed) [pci:pcie.0:02=p0 pci:pcie.0:03=off pci:pcie.0:04= pci:pcie.0:05=p4 pci:pcie.0:1e=scsi0 pci:pcie.0:1f=]',
+    'br0: 31 from 05/00/01 acpi []',
+  ]);
+});
+
+test('pain 8: q35 without ACPI hot-plug: ports are native, and the bridge is SHPC, which is never used', async () => {
+  expect((await busesOf('q35-native')).slice(2).map(line)).toEqual([
+    'p0: 1 from 02/00 pcie-native [pci:p0:00=rng0]',
+    'off: 1 from 03/00 pcie-native (the port has hotplug=off) []',
+    'pcie.0: 1 from 04/00 pcie-native (its name is not unique, so it cannot be addressed) []',
+    'p3: 1 from 05/00 pcie-native [pci:p3:00=br0]',
+    'p4: 1 from 05.1/00 pcie-native []',
+    'br0: 31 from 05/00/01 pcie-native (SHPC: seconds for each plug, and many guests lack its driver) []',
+  ]);
+});
+
+test('pc: the root bus, bridges, functions of one slot', async () => {
+  expect((await busesOf('pc')).map(line)).toEqual([
+    'scsi0.0: 65536 from scsi immediate [scsi:scsi0.0:0:1:2=lun2]',
+    'pci.0: 31 from 01 acpi [pci:pci.0:01= pci:pci.0:04=brA pci:pci.0:05=brB pci:pci.0:06=fn1 pci:pci.0:1e=scsi0]',
+    'brA: 31 from 04/01 acpi []',
+    'brB: 31 from 05/01 acpi (a pci-bridge with shpc=off: the guest never sees what is plugged) []',
+  ]);
+});
+
+test('what is taken is a place of the bus: the host bridge in slot 0 takes none away', async () => {
+  for (const bus of [...(await busesOf('pc')), ...(await busesOf('q35'))]) {
+    if (bus.transport === 'scsi') continue;
+    const keys = [...bus.places].map(placeKey);
+    for (const key of bus.taken.keys()) expect(keys).toContain(key);
+  }
+});
+
+test('questions of one kind and level leave together', async () => {
+  const batches: string[][] = [];
+  await discoverBuses(replay(recording('q35'), batches), { timeoutMs: 1000 });
+  expect(batches.length).toBeLessThan(20);
+  expect(Math.max(...batches.map(({ length }) => length))).toBeGreaterThan(9);
+});
+
+test('a device that goes away while we look is left out, whatever is asked of it last', async () => {
+  const whole = recording('q35');
+  for (const gone of Object.keys(whole).filter((key) => key.includes('/p0') || key.endsWith('child[4]'))) {
+    const { [gone]: _, ...rest } = whole;
+    const buses = describeBuses(await discoverBuses(replay(rest), { timeoutMs: 1000 }));
+    expect(
+      buses.map(({ name }) => name),
+      `without ${gone}`,
+    ).toContain('br0');
+  }
+});
+
+test('a lost connection is not taken for an empty machine', async () => {
+  const lost: Batch = (commands) =>
+    commands.map(() =>
+      Promise.reject(new VmplugError('outcome-unknown', { action: 'a', subject: 's', reason: 'r' })),
+    );
+  await expect(discoverBuses(lost, { timeoutMs: 1000 })).rejects.toMatchObject({ code: 'outcome-unknown' });
+});

@@ -1,0 +1,16 @@
+import * as fc from 'fast-check';
+import { test } from 'vitest';
+import { TestStore } from './bench.testing.ts';
+import { happenings, World } from './histories.testing.ts';
+
+test('whatever happens to two sandboxes and four disks, no device is lost and none is had twice', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(happenings, { minLength: 1, maxLength: 30 }), async (history) => {
+      using kept = new TestStore();
+      const world = new World(kept.store);
+      for (const happening of history) await world.happen(happening);
+      await world.end();
+    }),
+    { numRuns: 40, endOnFailure: false, interruptAfterTimeLimit: 15_000 },
+  );
+});

@@ -1,0 +1,127 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { sandboxRecord } from './records.testing.ts';
+import { SqliteStore, storeFile } from './sqlite-store.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'vmplug-store-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const isRoot = process.getuid?.() === 0;
+
+test('opening makes the directory, for its owner only; looking for one makes nothing', () => {
+  const state = join(directory, 'deep', 'state');
+  expect(SqliteStore.openExisting(state)).toBeUndefined();
+  expect(existsSync(state)).toBe(false);
+  SqliteStore.open(state)[Symbol.dispose]();
+  expect(statSync(state).mode & 0o777).toBe(0o700);
+  using store = SqliteStore.openExisting(state);
+  expect(store?.read((tx) => tx.sandboxes())).toEqual([]);
+});
+
+test('W98: a state of a newer version is refused, and its file is not touched', () => {
+  SqliteStore.open(directory)[Symbol.dispose]();
+  const db = new DatabaseSync(storeFile(directory));
+  db.exec('PRAGMA user_version = 999; PRAGMA journal_mode = DELETE');
+  db.close();
+  const before = readFileSync(storeFile(directory));
+  expect(() => SqliteStore.open(directory)).toThrow(
+    expect.objectContaining({ code: 'state-too-new', facts: expect.objectContaining({ found: 999 }) }),
+  );
+  expect(readFileSync(storeFile(directory)).equals(before)).toBe(true);
+  expect(readdirSync(directory)).toEqual(['vmplug.db']);
+});
+
+test('W96: what is not a state is refused, never taken for a new one, and left as it is', () => {
+  writeFileSync(
+    storeFile(directory),
+    'this is not a database, and it is longer than a header of one: '.repeat(40),
+  );
+  const before = readFileSync(storeFile(directory));
+  expect(() => SqliteStore.open(directory)).toThrow(
+    expect.objectContaining({ code: 'state-unavailable', reason: 'the file is not a vmplug state' }),
+  );
+  expect(readFileSync(storeFile(directory)).equals(before)).toBe(true);
+});
+
+test('W96: a damaged state is an error that says so', () => {
+  {
+    using store = SqliteStore.open(directory);
+    store.write((tx) => {
+      for (let index = 0; index < 500; index += 1) tx.putSandbox(sandboxRecord(`vm${index}`));
+    });
+  }
+  const bytes = readFileSync(storeFile(directory));
+  writeFileSync(storeFile(directory), bytes.fill(0xff, 4096));
+  expect(() => {
+    using store = SqliteStore.open(directory);
+    store.read((tx) => tx.sandboxes());
+  }).toThrow(expect.objectContaining({ code: 'state-unavailable', reason: 'the file is damaged' }));
+});
+
+test('a database of another program is not taken over', () => {
+  const db = new DatabaseSync(storeFile(directory));
+  db.exec('CREATE TABLE theirs (a)');
+  db.close();
+  expect(() => SqliteStore.open(directory)).toThrow(expect.objectContaining({ code: 'state-unavailable' }));
+  const after = new DatabaseSync(storeFile(directory));
+  expect(after.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all()).toEqual([
+    { name: 'theirs' },
+  ]);
+  after.close();
+});
+
+test('a file where the directory should be', () => {
+  writeFileSync(join(directory, 'state'), '');
+  expect(() => SqliteStore.open(join(directory, 'state'))).toThrow(
+    expect.objectContaining({ code: 'state-unavailable' }),
+  );
+});
+
+test.skipIf(isRoot)('a state that may only be read is an error when it is written, with what to do', () => {
+  SqliteStore.open(directory)[Symbol.dispose]();
+  chmodSync(storeFile(directory), 0o400);
+  chmodSync(directory, 0o500);
+  try {
+    expect(() => {
+      using store = SqliteStore.open(directory);
+      store.write((tx) => tx.putSandbox(sandboxRecord('a')));
+    }).toThrow(expect.objectContaining({ code: 'state-unavailable' }));
+  } finally {
+    chmodSync(directory, 0o700);
+  }
+});
+
+test('W91: when the disk is full the write fails, and all that was there before stays', () => {
+  mkdirSync(join(directory, 'state'));
+  // A limit on the size of files stands in for the full disk: SQLite gets its error the same way.
+  const fill = join(import.meta.dirname, 'fill.testing.ts');
+  const run = spawnSync(
+    'sh',
+    ['-c', 'trap "" XFSZ; ulimit -f 400; exec "$0" "$@"', process.execPath, fill, join(directory, 'state')],
+    { encoding: 'utf8' },
+  );
+  expect(run.stderr).not.toMatch(/Error:/);
+  const { committed, code } = JSON.parse(run.stdout) as { committed: number; code: string };
+  expect(code).toBe('state-unavailable');
+  expect(committed).toBeGreaterThan(0);
+  using store = SqliteStore.open(join(directory, 'state'));
+  expect(store.read((tx) => tx.sandboxes())).toHaveLength(committed);
+  store.write((tx) => tx.putSandbox(sandboxRecord('again')));
+});
