@@ -39,7 +39,8 @@ module.exports = {
     },
     {
       name: 'src-stands-alone',
-      comment: 'The lab, the benchmarks and the tools use src, not the other way round; the CLI may use the lab guest.',
+      comment:
+        'The lab, the benchmarks and the tools use src, not the other way round; the CLI may use the lab guest.',
       severity: 'error',
       from: { path: '^src/', pathNot: ['^src/cli/', '\\.test\\.ts$'] },
       to: { path: '^(lab|bench|tools|web)/' },
@@ -55,6 +56,10 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { exportsFields: ['exports'], extensions: ['.ts', '.js', '.cjs', '.json'], conditionNames: ['import', 'node', 'default'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      extensions: ['.ts', '.js', '.cjs', '.json'],
+      conditionNames: ['import', 'node', 'default'],
+    },
   },
 };

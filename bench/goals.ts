@@ -31,7 +31,9 @@ export function judge(measurements: readonly Measurement[], starts: ProcessStart
   const goals = wanted.flatMap(({ stage, base, limit }) => {
     const [own, other] = [samplesOf('library', stage), samplesOf(base, stage)];
     if (own === undefined || other === undefined) return [];
-    return [goal(`${stageTitles[stage]}, of ${base === 'floor' ? 'the floor' : base}`, limit, ratioOf(own, other))];
+    return [
+      goal(`${stageTitles[stage]}, of ${base === 'floor' ? 'the floor' : base}`, limit, ratioOf(own, other)),
+    ];
   });
   if (starts === undefined) return goals;
   return [...goals, goal('vmplug ls, of node -e 0', lsLimit, ratioOf(starts.ls, starts.node))];

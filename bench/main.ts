@@ -45,7 +45,8 @@ function write(file: string | undefined, text: string): void {
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
   const interrupt = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort(new Error(name)));
+  for (const name of ['SIGINT', 'SIGTERM'] as const)
+    process.once(name, () => interrupt.abort(new Error(name)));
   await ensurePackages(qemuPackages, { onProgress: say });
   await ensureGuestImage({ onProgress: say });
   const results = await bench(options, interrupt.signal);

@@ -31,7 +31,8 @@ export function readOptions(args: readonly string[]): BenchOptions {
     },
   });
   const runs = Number(values.runs);
-  if (!Number.isSafeInteger(runs) || runs < 1) throw new TypeError(`--runs ${values.runs}: not a number of runs`);
+  if (!Number.isSafeInteger(runs) || runs < 1)
+    throw new TypeError(`--runs ${values.runs}: not a number of runs`);
   const only = values.only?.split(',');
   const unknown = only?.find((name) => name !== 'ls' && !isSubject(name));
   if (unknown !== undefined) throw new TypeError(`--only ${unknown}: no such subject`);
@@ -39,7 +40,8 @@ export function readOptions(args: readonly string[]): BenchOptions {
   const results = only === undefined ? 'bench/results/latest' : undefined;
   return {
     runs,
-    subjects: chosen.length === 0 ? [] : subjectNames.filter((name) => name === 'floor' || chosen.includes(name)),
+    subjects:
+      chosen.length === 0 ? [] : subjectNames.filter((name) => name === 'floor' || chosen.includes(name)),
     ls: only === undefined || only.includes('ls'),
     json: values.json ?? (results && `${results}.json`),
     svg: values.svg ?? (results && `${results}.svg`),

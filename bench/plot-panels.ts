@@ -42,7 +42,7 @@ function stagePanel({ measurements }: Results, stage: Stage): Panel[] {
       bars: rows.map((row) => bar(subjectTitles[row.subject], colours[row.subject], row, base)),
       ...(goal === undefined
         ? {}
-        : { limit: { at: base * goal.limit, words: `goal of the library: ≤ ${goal.limit} × by hand` } }),
+        : { limit: { at: base * goal.limit, words: `goal of the library: ${goal.limit} × by hand` } }),
     },
   ];
 }
@@ -53,11 +53,11 @@ function processPanel({ processes, measurements }: Results): Panel[] {
   const base = processes.node.median;
   return [
     {
-      title: 'A whole process of the command line, from its start to its end',
+      title: 'A whole process of vmplug’s command line, from its start to its end',
       base: 'node -e 0',
       bars: [
         bar('node -e 0', 'floor', processes.node, base),
-        bar('vmplug ls', 'own', processes.ls, base),
+        bar('ls', 'own', processes.ls, base),
         ...cli.map((row) => bar(verbs[row.stage], 'own', row, base)),
       ],
     },
@@ -80,7 +80,7 @@ const colours: Readonly<Record<SubjectName, Bar['colour']>> = {
 };
 
 const verbs: Readonly<Record<Stage, string>> = {
-  'attach-acknowledged': 'vmplug attach --wait acknowledged',
-  'attach-live': 'vmplug attach',
-  detach: 'vmplug detach',
+  'attach-acknowledged': 'attach --wait acknowledged',
+  'attach-live': 'attach',
+  detach: 'detach',
 };

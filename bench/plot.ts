@@ -5,7 +5,7 @@ import { element, line, text } from './svg.ts';
 
 const width = 900;
 const margin = 28;
-const barLeft = 252;
+const barLeft = 222;
 /** Room for the figures behind the longest bar. */
 const barRight = width - margin - 150;
 const headHeight = 82;
@@ -28,7 +28,11 @@ export function plotOf(results: Results): string {
   return `${element(
     'svg',
     { xmlns: 'http://www.w3.org/2000/svg', viewBox: `0 0 ${width} ${height}`, width, height, role: 'img' },
-    element('title', {}, 'vmplug beside QMP by hand and libvirt: medians and 95th percentiles in milliseconds'),
+    element(
+      'title',
+      {},
+      'vmplug beside QMP by hand and libvirt: medians and 95th percentiles in milliseconds',
+    ),
     element('style', {}, style),
     element('rect', { width, height, rx: 12, class: 'paper' }),
     ...head(results),
@@ -81,13 +85,30 @@ function drawBar(bar: Bar, panel: Panel, scale: Scale, top: number): string[] {
   ];
 }
 
+/** The words are at the margin, where no panel's limit can push them into its title. */
 function drawLimit({ words }: { words: string }, x: number, first: number, bottom: number): string[] {
-  return [line(x, first - 6, x, bottom, 'limit'), text(x, first - 10, 'limit-words', words, 'middle')];
+  const y = first - 18;
+  const right = width - margin;
+  return [
+    line(x, first - 6, x, bottom, 'limit'),
+    line(right - 204, y, right - 184, y, 'limit'),
+    text(right, y + 4, 'limit-words', words, 'end'),
+  ];
 }
 
 function foot({ environment: e, startedAt }: Results, y: number): string[] {
-  const versions = [`vmplug ${e.vmplug}`, `QEMU ${e.qemu}`, ...(e.libvirt === undefined ? [] : [`libvirt ${e.libvirt}`])];
-  const facts = [...versions, `Node ${e.node}`, `${e.accel} on ${e.cores} cores`, e.fileSystem, startedAt.slice(0, 10)];
+  const versions = [
+    `vmplug ${e.vmplug}`,
+    `QEMU ${e.qemu}`,
+    ...(e.libvirt === undefined ? [] : [`libvirt ${e.libvirt}`]),
+  ];
+  const facts = [
+    ...versions,
+    `Node ${e.node}`,
+    `${e.accel} on ${e.cores} cores`,
+    e.fileSystem,
+    startedAt.slice(0, 10),
+  ];
   return [line(margin, y, width - margin, y, 'grid'), text(margin, y + 24, 'tick', facts.join(' · '))];
 }
 

@@ -19,7 +19,11 @@ export interface ProcessStarts {
 const leastRuns = 30;
 
 /** Runs `vmplug ls` and `node -e 0` with the same node in turn. */
-export async function measureStarts(stateDir: string, runs: number, signal: AbortSignal): Promise<ProcessStarts> {
+export async function measureStarts(
+  stateDir: string,
+  runs: number,
+  signal: AbortSignal,
+): Promise<ProcessStarts> {
   const starts = { node: [] as number[], ls: [] as number[] };
   const programs = [
     { samples: starts.node, command: [nodeOfVmplug(), '-e', '0'] },
@@ -40,7 +44,9 @@ export async function measureStarts(stateDir: string, runs: number, signal: Abor
 /** The node that bin/vmplug chooses: the one of the checkout, else the machine's. */
 export function nodeOfVmplug(): string {
   const own = join(root, 'tools/node/node_modules');
-  const folder = existsSync(own) ? readdirSync(own).find((name) => name.startsWith('node-linux-')) : undefined;
+  const folder = existsSync(own)
+    ? readdirSync(own).find((name) => name.startsWith('node-linux-'))
+    : undefined;
   return folder === undefined ? process.execPath : join(own, folder, 'bin/node');
 }
 

@@ -3,7 +3,12 @@ import { stages, stageTitles, subjectTitles } from './stages.ts';
 
 /** The results as text. */
 export function tableOf(results: Results): string {
-  return [...stageTables(results), ...processTable(results), ...goalTable(results), ...absentLines(results)].join('\n');
+  return [
+    ...stageTables(results),
+    ...processTable(results),
+    ...goalTable(results),
+    ...absentLines(results),
+  ].join('\n');
 }
 
 function stageTables({ measurements }: Results): string[] {
@@ -14,7 +19,13 @@ function stageTables({ measurements }: Results): string[] {
     return [
       heading(stageTitles[stage], 'median', 'p95', '× floor', '× libvirt'),
       ...rows.map(({ subject, median, p95 }) =>
-        line(`  ${subjectTitles[subject]}`, ms(median), ms(p95), times(median, of('floor')), times(median, of('libvirt'))),
+        line(
+          `  ${subjectTitles[subject]}`,
+          ms(median),
+          ms(p95),
+          times(median, of('floor')),
+          times(median, of('libvirt')),
+        ),
       ),
       '',
     ];

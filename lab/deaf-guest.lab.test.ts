@@ -17,5 +17,7 @@ test('pain 66: a guest that does not take one disk delays nobody else, not in an
   deaf.kill('SIGINT');
   const given = await deaf.ended;
   expect(given.json()).toMatchObject({ error: { code: 'aborted' } });
-  expect((await lab.ok<{ devices: { state: string }[] }>('ls')).devices).toMatchObject([{ state: 'attached' }]);
+  expect((await lab.ok<{ devices: { state: string }[] }>('ls')).devices).toMatchObject([
+    { state: 'attached' },
+  ]);
 });

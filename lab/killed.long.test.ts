@@ -29,7 +29,11 @@ describe('a command that is killed leaves nothing that the next one does not set
     const recorded = readListing(lab.stateDir).attachments.map(({ plan }) => plan.vmmId);
     const ours = (names: readonly string[]): string[] => names.filter((name) => name.startsWith('vmplug-'));
     expect(ours(devices).toSorted()).toEqual(recorded.toSorted());
-    expect(ours(nodes).filter((name) => !name.endsWith('-f')).toSorted()).toEqual(recorded.toSorted());
+    expect(
+      ours(nodes)
+        .filter((name) => !name.endsWith('-f'))
+        .toSorted(),
+    ).toEqual(recorded.toSorted());
   }
 
   test.each(moments)('attach, after %d ms', async (milliseconds) => {

@@ -30,7 +30,9 @@ async function main(): Promise<number> {
     narrator.say(`guest: Linux ${image.kernelVersion} with busybox`);
     await tellStory(narrator);
   } catch (error) {
-    narrator.failed(error instanceof VmplugError ? `${error.message}\n  → ${error.hint ?? ''}` : String(error));
+    narrator.failed(
+      error instanceof VmplugError ? `${error.message}\n  → ${error.hint ?? ''}` : String(error),
+    );
   }
   return narrator.end();
 }

@@ -27,11 +27,7 @@ export const VirtioSCSI = 'virtio-scsi';
 export const Nvdimm = 'nvdimm';
 
 export type BlockDriver =
-  | typeof VirtioMmio
-  | typeof VirtioBlock
-  | typeof VirtioBlockCCW
-  | typeof VirtioSCSI
-  | typeof Nvdimm;
+  typeof VirtioMmio | typeof VirtioBlock | typeof VirtioBlockCCW | typeof VirtioSCSI | typeof Nvdimm;
 
 /** Names of the shared file systems of v1's configuration. */
 export const Virtio9P = 'virtio-9p';

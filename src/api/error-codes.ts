@@ -18,15 +18,24 @@ export type ExitCode = keyof typeof exitCodes;
  */
 export const errorCodes = {
   'internal-error': { exitCode: 1, meaning: 'a fault in vmplug itself' },
-  'source-unsuitable': { exitCode: 1, meaning: 'the host device cannot be plugged: wrong kind, empty, unreadable' },
-  'state-unavailable': { exitCode: 1, meaning: 'the state directory cannot be used: read-only, full, not ours' },
+  'source-unsuitable': {
+    exitCode: 1,
+    meaning: 'the host device cannot be plugged: wrong kind, empty, unreadable',
+  },
+  'state-unavailable': {
+    exitCode: 1,
+    meaning: 'the state directory cannot be used: read-only, full, not ours',
+  },
   'state-too-new': { exitCode: 1, meaning: 'the state was written by a newer vmplug' },
   'invalid-state': { exitCode: 1, meaning: 'a saved state is not one that could have been written' },
   'not-qmp': { exitCode: 1, meaning: 'what answers on the socket does not speak QMP' },
   'protocol-error': { exitCode: 1, meaning: 'the VMM broke its own protocol' },
   'missing-package': { exitCode: 1, meaning: 'a program that is needed is not installed' },
   'start-failed': { exitCode: 1, meaning: 'the VMM did not start' },
-  'guest-removed': { exitCode: 1, meaning: 'the guest let go of the device by itself while it was being attached' },
+  'guest-removed': {
+    exitCode: 1,
+    meaning: 'the guest let go of the device by itself while it was being attached',
+  },
   'id-exhausted': { exitCode: 1, meaning: 'no unused id was found' },
   'too-many-attachments': { exitCode: 1, meaning: 'the attach count is at its limit' },
   aborted: { exitCode: 1, meaning: 'the caller gave up' },
@@ -51,7 +60,10 @@ export const errorCodes = {
   unsupported: { exitCode: 5, meaning: 'the VMM or the guest cannot do this' },
   'unplug-refused': { exitCode: 5, meaning: 'the guest refused to let go' },
   'deadline-passed': { exitCode: 6, meaning: 'the guest or the VMM did not answer in time' },
-  'monitor-busy': { exitCode: 6, meaning: 'the QMP socket did not greet in time: it serves one client at a time' },
+  'monitor-busy': {
+    exitCode: 6,
+    meaning: 'the QMP socket did not greet in time: it serves one client at a time',
+  },
   'outcome-unknown': { exitCode: 7, meaning: 'a command went out and nobody knows what became of it' },
 } as const satisfies Record<string, { exitCode: Exclude<ExitCode, 0>; meaning: string }>;
 

@@ -12,7 +12,7 @@ import { version } from './version.ts';
 const usageError = 2;
 
 /** The whole command line; each verb is defined in a file of its own. */
-export function buildProgram(): Command {
+function buildProgram(): Command {
   const program = new Command('vmplug')
     .description(
       'Plugs host devices into VM sandboxes, proves that the guest has them, and never loses track of one.',

@@ -37,12 +37,7 @@ export function blockNeeds(
  * Refuses what cannot be planned, before anything is done.
  * @throws VmplugError `invalid-argument`, `unsupported`
  */
-export function checkBlock(
-  driver: BlockDriver,
-  disk: HostDisk,
-  options: DiskOptions,
-  facts: VmmFacts,
-): void {
+export function checkBlock(driver: BlockDriver, disk: HostDisk, options: DiskOptions, facts: VmmFacts): void {
   if (!blockDrivers.includes(driver)) {
     throw new VmplugError('unsupported', {
       action: 'plan the disk',

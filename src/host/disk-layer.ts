@@ -63,7 +63,7 @@ export function examineLayer(request: LayerRequest): DiskLayer {
  * What a file's recorded format is kept under: with the time of birth, so that a new file that
  * got an old one's inode does not inherit its format.
  */
-export function formatKey(stat: { dev: bigint; ino: bigint; birthtimeNs: bigint }): string {
+function formatKey(stat: { dev: bigint; ino: bigint; birthtimeNs: bigint }): string {
   return `file:${stat.dev}:${stat.ino}:${stat.birthtimeNs}`;
 }
 

@@ -6,7 +6,7 @@ import { parseMountinfo, type Mount } from './mountinfo.ts';
 import { errnoOf, unsuitable } from './source-errors.ts';
 import { parseSwaps } from './swaps.ts';
 
-export interface LoopDevice {
+interface LoopDevice {
   name: string;
   backing: NodeIdentity;
 }

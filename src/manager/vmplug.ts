@@ -136,7 +136,9 @@ export class Vmplug implements AsyncDisposable {
    * Starts a VM with QEMU.
    * @throws VmplugError as {@link runSandbox}
    */
-  async run(request: Omit<RunRequest, 'stateDir' | keyof ExchangeOptions> & CallOptions): Promise<SandboxRecord> {
+  async run(
+    request: Omit<RunRequest, 'stateDir' | keyof ExchangeOptions> & CallOptions,
+  ): Promise<SandboxRecord> {
     return runSandbox(this.#store, { ...request, ...limits(request), stateDir: this.stateDir });
   }
 
@@ -277,7 +279,8 @@ export class Vmplug implements AsyncDisposable {
         return work(context);
       });
     } catch (error) {
-      const ended = hasCode(error, 'vm-gone') && (error.facts['ended'] === true || lifeOf(sandbox) === 'ended');
+      const ended =
+        hasCode(error, 'vm-gone') && (error.facts['ended'] === true || lifeOf(sandbox) === 'ended');
       if (ended) releaseAll({ store: this.#store, sandbox });
       if (hasCode(error, 'monitor-busy')) throw this.#withHolder(error, name);
       throw error;

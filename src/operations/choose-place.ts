@@ -24,12 +24,7 @@ export function choosePlace(
   throw usable.length === 0 ? noBus(ofKind, transport, sandbox) : allTaken(usable, transport, sandbox);
 }
 
-function lastAlike(
-  usable: readonly Bus[],
-  bus: Bus,
-  first: Place,
-  givenOut: ReadonlySet<string>,
-): Place {
+function lastAlike(usable: readonly Bus[], bus: Bus, first: Place, givenOut: ReadonlySet<string>): Place {
   const isAlike = ({ kind, places }: Bus): boolean => {
     const [place] = places;
     return kind === bus.kind && place?.unplug === first.unplug;

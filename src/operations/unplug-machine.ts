@@ -42,7 +42,14 @@ const lookForGuestEveryMs = 100;
 const busyPauseMs = 500;
 
 export function newUnplug(now: number, status: VmStatus): UnplugState {
-  return { requests: 0, sentAt: now, busy: false, lookedAt: Number.NEGATIVE_INFINITY, guestLive: false, status };
+  return {
+    requests: 0,
+    sentAt: now,
+    busy: false,
+    lookedAt: Number.NEGATIVE_INFINITY,
+    guestLive: false,
+    status,
+  };
 }
 
 /** What the state is after something was heard. A late event settles what had been given up. */

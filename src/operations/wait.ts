@@ -23,12 +23,12 @@ export class Sleeper {
   async sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
     if (!this.#awake && signal?.aborted !== true) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, milliseconds);
         const done = (): void => {
           clearTimeout(timer);
           signal?.removeEventListener('abort', done);
           resolve();
         };
+        const timer = setTimeout(done, Math.max(0, milliseconds));
         this.#wake = done;
         signal?.addEventListener('abort', done, { once: true });
       });

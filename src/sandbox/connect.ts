@@ -17,7 +17,8 @@ export async function connectSandbox(sandbox: SandboxRecord, options: ExchangeOp
     if (!hasCode(error, 'vm-gone')) throw error;
     // A process that has just been killed closes its sockets a little before it is gone.
     const life = await lifeSoon(sandbox);
-    if (life === 'ended' || (life === 'unknown' && error.facts['reason'] === 'refused')) throw gone(sandbox, error);
+    if (life === 'ended' || (life === 'unknown' && error.facts['reason'] === 'refused'))
+      throw gone(sandbox, error);
     throw unreachable(sandbox, error);
   }
 }

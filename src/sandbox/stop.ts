@@ -11,7 +11,11 @@ import { lifeOf, lifeSoon } from './life.ts';
  * it with all that its devices held. Only when the process is seen to be gone is anything freed.
  * @throws VmplugError `sandbox-in-use` for a VM of somebody else's; `deadline-passed`
  */
-export async function stopSandbox(store: Store, sandbox: SandboxRecord, options: ExchangeOptions): Promise<void> {
+export async function stopSandbox(
+  store: Store,
+  sandbox: SandboxRecord,
+  options: ExchangeOptions,
+): Promise<void> {
   if (sandbox.origin !== 'run') {
     throw new VmplugError('sandbox-in-use', {
       action: 'stop',
@@ -44,7 +48,8 @@ export function forgetSandbox(store: Store, sandbox: SandboxRecord): void {
         devices > 0
           ? `its VM may still run and has ${devices} of our devices`
           : 'its VM still runs, and was started here',
-      hint: devices > 0 ? `detach them first: vmplug ls ${sandbox.name}` : `vmplug sandbox stop ${sandbox.name}`,
+      hint:
+        devices > 0 ? `detach them first: vmplug ls ${sandbox.name}` : `vmplug sandbox stop ${sandbox.name}`,
       facts: { devices },
     });
   }

@@ -194,17 +194,12 @@ export class SqliteTransaction implements Transaction, Claims {
     return this.#statement(sql).run(...values);
   }
 
+  /** The store reads back only what it has written itself, in the schema version that it knows. */
   #records<T>(sql: string, ...values: string[]): T[] {
-    return this.#statement(sql)
-      .all(...values)
-      .map((row) => decode<T>(String(row['record'])));
+    const rows = this.#statement(sql).all(...values);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    return rows.map((row) => parseExact(String(row['record'])) as T);
   }
-}
-
-/** The store reads back only what it has written itself, in the schema version that it knows. */
-function decode<T>(text: string): T {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return parseExact(text) as T;
 }
 
 function known<T extends string>(values: readonly T[], value: unknown): T {

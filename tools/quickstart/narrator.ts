@@ -64,8 +64,16 @@ export class Narrator {
     const ok = this.#failure === undefined && this.#checks.length > 0 && missed.length === 0;
     const seconds = ((performance.now() - this.#started) / 1000).toFixed(1);
     this.say('');
-    this.say(`stages: ${Object.entries(this.#stages).map(([name, ms]) => `${name} ${ms} ms`).join(', ')}`);
-    this.say(ok ? `everything was seen, in ${seconds} s` : `NOT everything was seen (${missed.length} missed), in ${seconds} s`);
+    this.say(
+      `stages: ${Object.entries(this.#stages)
+        .map(([name, ms]) => `${name} ${ms} ms`)
+        .join(', ')}`,
+    );
+    this.say(
+      ok
+        ? `everything was seen, in ${seconds} s`
+        : `NOT everything was seen (${missed.length} missed), in ${seconds} s`,
+    );
     if (this.#json) {
       const document = {
         schemaVersion: 1,

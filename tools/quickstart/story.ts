@@ -60,7 +60,11 @@ export async function tellStory(narrator: Narrator): Promise<void> {
     for (const { disk, device } of plugged) await findOnHost(narrator, disk, device);
     await command(narrator, lab, 'sandbox', 'stop', 'vm1');
     const none = await lab.ok<{ sandboxes: unknown[] }>('sandbox', 'ls');
-    narrator.check('no sandbox and no socket is left', none.sandboxes.length === 0 && noSockets(lab), lab.stateDir);
+    narrator.check(
+      'no sandbox and no socket is left',
+      none.sandboxes.length === 0 && noSockets(lab),
+      lab.stateDir,
+    );
   } finally {
     const identity = processIdentity(pid);
     await lab[Symbol.asyncDispose]();
@@ -77,7 +81,9 @@ async function command<T = Record<string, unknown>>(
   ...args: string[]
 ): Promise<T> {
   narrator.say('');
-  narrator.say(`$ vmplug ${args.map((arg) => (arg.startsWith(lab.directory) ? basename(arg) : arg)).join(' ')}`);
+  narrator.say(
+    `$ vmplug ${args.map((arg) => (arg.startsWith(lab.directory) ? basename(arg) : arg)).join(' ')}`,
+  );
   return lab.ok<T>(...args);
 }
 
@@ -96,11 +102,7 @@ async function attachOne(narrator: Narrator, lab: Lab, disk: Disk): Promise<Plug
   return { disk, device, facts: { id, format, driver, serial, evidence, guest, attach: timeline } };
 }
 
-async function lookFromInside(
-  narrator: Narrator,
-  lab: Lab,
-  plugged: readonly Plugged[],
-): Promise<void> {
+async function lookFromInside(narrator: Narrator, lab: Lab, plugged: readonly Plugged[]): Promise<void> {
   const seen = await lab.disks('vm1');
   narrator.say('');
   narrator.say('$ vmplug sandbox exec vm1 -- disks        # the guest tells itself');
@@ -124,7 +126,11 @@ async function writeInside(narrator: Narrator, lab: Lab, disk: Disk, device: Dev
     'vm1',
     `printf '%s' '${message(device)}' | dd of=${device.guest.byId} bs=512 seek=${writtenAt / 512} conv=sync 2>/dev/null && sync`,
   );
-  narrator.check(`the guest writes to ${device.guest.byId}`, exitCode === 0, `${disk.format}, at ${writtenAt}`);
+  narrator.check(
+    `the guest writes to ${device.guest.byId}`,
+    exitCode === 0,
+    `${disk.format}, at ${writtenAt}`,
+  );
 }
 
 function message(device: Device): string {
@@ -137,7 +143,8 @@ async function list(narrator: Narrator, lab: Lab, plugged: readonly { device: De
   narrator.say(stdout.trimEnd().replaceAll(lab.directory, '.'));
   narrator.check(
     'ls lists both',
-    plugged.every(({ device }) => devices.some(({ id }) => id === device.id)) && devices.length === plugged.length,
+    plugged.every(({ device }) => devices.some(({ id }) => id === device.id)) &&
+      devices.length === plugged.length,
     `${devices.length} devices`,
   );
 }
@@ -169,7 +176,11 @@ async function findOnHost(narrator: Narrator, disk: Disk, device: Device): Promi
   const found = readFileSync(raw)
     .subarray(writtenAt, writtenAt + wanted.length)
     .toString('utf8');
-  narrator.check(`on the host, the ${disk.format} image has the bytes`, found === wanted, JSON.stringify(found));
+  narrator.check(
+    `on the host, the ${disk.format} image has the bytes`,
+    found === wanted,
+    JSON.stringify(found),
+  );
 }
 
 function noSockets(lab: Lab): boolean {
