@@ -65,34 +65,39 @@ function drawPanel(panel: Panel, top: number): string[] {
       line(scale.at(tick), first - 2, scale.at(tick), bottom, tick === 0 ? 'axis' : 'grid'),
       text(scale.at(tick), bottom + 16, 'tick', String(tick), 'middle'),
     ]),
-    ...panel.bars.flatMap((bar, index) => drawBar(bar, panel, scale, first + index * rowHeight)),
+    ...panel.bars.map((bar, index) => drawBar(bar, scale, first + index * rowHeight)),
     ...(panel.limit === undefined ? [] : drawLimit(panel.limit, scale.at(panel.limit.at), first, bottom)),
+    ...panel.bars.flatMap((bar, index) => drawFigures(bar, panel, scale, first + index * rowHeight)),
   ];
 }
 
-function drawBar(bar: Bar, panel: Panel, scale: Scale, top: number): string[] {
-  const y = top + (rowHeight - barHeight) / 2;
+function drawBar(bar: Bar, scale: Scale, top: number): string {
   const middle = top + rowHeight / 2;
   const [start, end, far] = [scale.at(0), scale.at(bar.median), scale.at(bar.p95)];
-  const ratio = bar.ratio === undefined ? '' : `${bar.ratio.toFixed(2)} × ${panel.base}`;
+  const y = middle - barHeight / 2;
   return [
-    text(barLeft - 12, middle + 4.5, 'name', bar.title, 'end'),
     element('rect', { x: start, y, width: end - start, height: barHeight, rx: 2, class: bar.colour }),
     line(end, middle, far, middle, 'whisker'),
     line(far, middle - 4, far, middle + 4, 'whisker'),
-    text(far + 8, middle + 4.5, 'figure', bar.median.toFixed(1)),
-    text(width - margin, middle + 4.5, bar.colour === 'own' ? 'ratio strong' : 'ratio', ratio, 'end'),
+  ].join('');
+}
+
+/** Drawn over everything else, with a rim of paper around them. */
+function drawFigures(bar: Bar, panel: Panel, scale: Scale, top: number): string[] {
+  const y = top + rowHeight / 2 + 4.5;
+  const ratio = bar.ratio === undefined ? '' : `${bar.ratio.toFixed(2)} × ${panel.base}`;
+  return [
+    text(barLeft - 12, y, 'name', bar.title, 'end'),
+    text(scale.at(bar.p95) + 8, y, 'figure', bar.median.toFixed(1)),
+    text(width - margin, y, bar.colour === 'own' ? 'ratio strong' : 'ratio', ratio, 'end'),
   ];
 }
 
 /** The words are at the margin, where no panel's limit can push them into its title. */
 function drawLimit({ words }: { words: string }, x: number, first: number, bottom: number): string[] {
-  const y = first - 18;
-  const right = width - margin;
   return [
     line(x, first - 6, x, bottom, 'limit'),
-    line(right - 204, y, right - 184, y, 'limit'),
-    text(right, y + 4, 'limit-words', words, 'end'),
+    text(width - margin, first - 14, 'limit-words', `– – ${words}`, 'end'),
   ];
 }
 
@@ -117,13 +122,13 @@ text { font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-seri
 .paper { fill: #ffffff; stroke: #d1d9e0 }
 .head { font-size: 20px; font-weight: 600 } .title { font-size: 14px; font-weight: 600 }
 .soft, .tick, .ratio { fill: #59636e } .tick { font-size: 11px }
-.figure { font-weight: 600 } .strong { fill: #1f2328; font-weight: 600 }
+.figure { font-weight: 600; paint-order: stroke; stroke: #ffffff; stroke-width: 5px } .strong { fill: #1f2328; font-weight: 600 }
 .floor { fill: #9aa4af } .own { fill: #0f7b6c } .peer { fill: #c77d2e }
 .grid { stroke: #e4e8ec } .axis { stroke: #8c959f } .whisker { stroke: #424a53; stroke-width: 1.5 }
 .limit { stroke: #a4262c; stroke-dasharray: 4 3 } .limit-words { font-size: 11px; fill: #a4262c }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 } .paper { fill: #0d1117; stroke: #30363d }
-.soft, .tick, .ratio { fill: #9198a1 } .strong { fill: #e6edf3 }
+.figure { stroke: #0d1117 } .soft, .tick, .ratio { fill: #9198a1 } .strong { fill: #e6edf3 }
 .floor { fill: #6e7681 } .own { fill: #2fb8a3 } .peer { fill: #d9944a }
 .grid { stroke: #21262d } .axis { stroke: #6e7681 } .whisker { stroke: #c9d1d9 }
 .limit { stroke: #ff7b72 } .limit-words { fill: #ff7b72 }

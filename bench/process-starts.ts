@@ -42,7 +42,7 @@ export async function measureStarts(
 }
 
 /** The node that bin/vmplug chooses: the one of the checkout, else the machine's. */
-export function nodeOfVmplug(): string {
+function nodeOfVmplug(): string {
   const own = join(root, 'tools/node/node_modules');
   const folder = existsSync(own)
     ? readdirSync(own).find((name) => name.startsWith('node-linux-'))

@@ -2,9 +2,6 @@
 export const stages = ['attach-acknowledged', 'attach-live', 'detach'] as const;
 export type Stage = (typeof stages)[number];
 
-/** What is measured of one process, from its start to its end. */
-export const starts = ['node', 'ls'] as const;
-
 /** Who is measured. */
 export const subjectNames = ['floor', 'library', 'libvirt', 'cli'] as const;
 export type SubjectName = (typeof subjectNames)[number];

@@ -1,3 +1,4 @@
+import type { AttachmentRecord } from '../api/attachment.ts';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { VmplugError } from '../api/errors.ts';
@@ -5,10 +6,12 @@ import { ownPrefix } from '../api/names.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
 import { socketOwner } from '../host/unix-socket-owner.ts';
 import { vmmPatienceMs, type OperationContext } from '../operations/context.ts';
+import { runningOperation } from '../operations/journal.ts';
 import { release, releaseBackends } from '../operations/run-plan.ts';
 import { releaseAll, settleSandbox } from '../operations/settle.ts';
 import { sandboxFiles } from '../sandbox/directories.ts';
-import type { Store } from '../store/store.ts';
+import { isBeingStarted } from '../sandbox/own-directory.ts';
+import type { Store, Transaction } from '../store/store.ts';
 
 /** One thing that is not as it should be. */
 export interface Finding {
@@ -84,17 +87,20 @@ async function unsettled(context: OperationContext, repair: boolean): Promise<Fi
   }));
 }
 
-/** Devices that are recorded as attached and that the VM no longer has: the guest ejected them. */
+/**
+ * Devices that are recorded as attached and that the VM no longer has: the guest ejected them. The
+ * records are read before the VM is asked, so that a device that is attached meanwhile is not missed.
+ */
 async function vanished(context: OperationContext, repair: boolean): Promise<Finding[]> {
   const { store, sandbox, hypervisor } = context;
+  const attached = store.read((tx) =>
+    tx
+      .attachments(sandbox.name)
+      .filter(({ id, state }) => state === 'attached' && runningOperation(tx, id) === undefined),
+  );
   const inventory = await hypervisor.inventory({ timeoutMs: vmmPatienceMs });
-  const missing = store
-    .read((tx) => tx.attachments(sandbox.name))
-    .filter(({ state, plan }) => state === 'attached' && !inventory.devices.includes(plan.vmmId));
-  for (const { id, plan } of repair ? missing : []) {
-    await releaseBackends(hypervisor, plan);
-    store.write((tx) => tx.deleteAttachment(id));
-  }
+  const missing = attached.filter(({ plan }) => !inventory.devices.includes(plan.vmmId));
+  for (const attachment of repair ? missing : []) await releaseVanished(context, attachment);
   return missing.map(({ id, source }) => ({
     problem: 'vanished',
     sandbox: sandbox.name,
@@ -103,6 +109,20 @@ async function vanished(context: OperationContext, repair: boolean): Promise<Fin
     remedy: 'its back end is released and its claim freed',
     repaired: repair,
   }));
+}
+
+/** Frees what a vanished device held, unless somebody has begun to work on it meanwhile. */
+async function releaseVanished(
+  { store, hypervisor }: OperationContext,
+  { id, plan }: AttachmentRecord,
+): Promise<void> {
+  const isStillOurs = (tx: Transaction): boolean =>
+    tx.attachment(id)?.plan.vmmId === plan.vmmId && runningOperation(tx, id) === undefined;
+  if (!store.read(isStillOurs)) return;
+  await releaseBackends(hypervisor, plan);
+  store.write((tx) => {
+    if (isStillOurs(tx)) tx.deleteAttachment(id);
+  });
 }
 
 /** What carries our prefix in the VM and is in no record: left by a lost state directory, say. */
@@ -161,6 +181,7 @@ export async function leftovers(store: Store, stateDir: string, repair: boolean)
   for (const name of readdirSync(root)) {
     if (known.has(name)) continue;
     const { directory, qmpSocket } = sandboxFiles(stateDir, name);
+    if (isBeingStarted(directory)) continue;
     const owner = existsSync(qmpSocket) ? await socketOwner(qmpSocket) : undefined;
     if (repair && owner === undefined) rmSync(directory, { recursive: true, force: true });
     findings.push({

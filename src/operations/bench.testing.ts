@@ -18,7 +18,8 @@ import {
 } from '../hypervisors/simulated/index.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import type { Store } from '../store/store.ts';
-import { attach, type AttachRequest } from './attach.ts';
+import type { AttachRequest } from './attach-request.ts';
+import { attach } from './attach.ts';
 import type { OperationContext } from './context.ts';
 import { detach, type Detached } from './detach.ts';
 import { settleSandbox } from './settle.ts';

@@ -1,6 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { VmplugError } from '../api/errors.ts';
+import { rmSync } from 'node:fs';
 import type { ExchangeOptions } from '../api/hypervisor.ts';
 import { checkSandboxName } from '../api/names.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
@@ -10,6 +8,8 @@ import { startQemu } from '../hypervisors/qemu/start.ts';
 import type { Store } from '../store/store.ts';
 import { refuseKnown } from './adopt.ts';
 import { sandboxFiles } from './directories.ts';
+import { makeOwnDirectory } from './own-directory.ts';
+import { endProcess } from './stop.ts';
 
 export interface RunRequest
   extends
@@ -51,28 +51,13 @@ export async function runSandbox(store: Store, request: RunRequest): Promise<San
         tx.putSandbox(record);
       });
     } catch (error) {
-      await hypervisor.quit(request);
+      // Nobody would know of this VM: it must not stay.
+      await endProcess(record, request);
       throw error;
     }
     return record;
   } catch (error) {
     rmSync(files.directory, { recursive: true, force: true });
     throw error;
-  }
-}
-
-/** The directory is also the lock: of two runs of one name at once, one makes it. */
-function makeOwnDirectory(directory: string, name: string): void {
-  mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
-  try {
-    mkdirSync(directory, { mode: 0o700 });
-  } catch (error) {
-    throw new VmplugError('sandbox-exists', {
-      action: 'start the sandbox',
-      subject: name,
-      reason: `its directory ${directory} cannot be made: ${error instanceof Error ? error.message : String(error)}`,
-      hint: 'another run of that name is under way, or one was killed: vmplug doctor --repair clears what is left of it',
-      cause: error,
-    });
   }
 }

@@ -24,12 +24,19 @@ export async function stopSandbox(
       hint: `stop it where it was started; vmplug sandbox forget ${sandbox.name} removes the record`,
     });
   }
-  if (lifeOf(sandbox) !== 'ended') {
-    await quit(sandbox, options);
-    if ((await lifeSoon(sandbox, options.timeoutMs)) !== 'ended') kill(sandbox);
-    if ((await lifeSoon(sandbox, options.timeoutMs)) !== 'ended') throw stillThere(sandbox);
-  }
-  forgetEnded(store, sandbox);
+  await endProcess(sandbox, options);
+  forgetIf(store, sandbox, () => undefined);
+}
+
+/**
+ * Ends a VM's process, by `quit` and if that does not help by a signal, and sees it gone.
+ * @throws VmplugError `deadline-passed`
+ */
+export async function endProcess(sandbox: SandboxRecord, options: ExchangeOptions): Promise<void> {
+  if (lifeOf(sandbox) === 'ended') return;
+  await quit(sandbox, options);
+  if ((await lifeSoon(sandbox, options.timeoutMs)) !== 'ended') kill(sandbox);
+  if ((await lifeSoon(sandbox, options.timeoutMs)) !== 'ended') throw stillThere(sandbox);
 }
 
 /**
@@ -39,25 +46,30 @@ export async function stopSandbox(
  */
 export function forgetSandbox(store: Store, sandbox: SandboxRecord): void {
   const ended = lifeOf(sandbox) === 'ended';
-  const devices = store.read((tx) => tx.attachments(sandbox.name)).length;
-  if (!ended && (devices > 0 || sandbox.origin === 'run')) {
-    throw new VmplugError('sandbox-in-use', {
-      action: 'forget',
-      subject: sandbox.name,
-      reason:
-        devices > 0
-          ? `its VM may still run and has ${devices} of our devices`
-          : 'its VM still runs, and was started here',
-      hint:
-        devices > 0 ? `detach them first: vmplug ls ${sandbox.name}` : `vmplug sandbox stop ${sandbox.name}`,
-      facts: { devices },
-    });
-  }
-  forgetEnded(store, sandbox);
+  forgetIf(store, sandbox, (devices) => {
+    if (!ended && (devices > 0 || sandbox.origin === 'run')) throw inUse(sandbox, devices);
+  });
 }
 
-function forgetEnded(store: Store, sandbox: SandboxRecord): void {
-  store.write((tx) => tx.deleteSandbox(sandbox.name));
+function inUse({ name }: SandboxRecord, devices: number): VmplugError {
+  return new VmplugError('sandbox-in-use', {
+    action: 'forget',
+    subject: name,
+    reason:
+      devices > 0
+        ? `its VM may still run and has ${devices} of our devices`
+        : 'its VM still runs, and was started here',
+    hint: devices > 0 ? `detach them first: vmplug ls ${name}` : `vmplug sandbox stop ${name}`,
+    facts: { devices },
+  });
+}
+
+/** Looks and forgets in one transaction: nothing is attached in between. */
+function forgetIf(store: Store, sandbox: SandboxRecord, check: (devices: number) => void): void {
+  store.write((tx) => {
+    check(tx.attachments(sandbox.name).length);
+    tx.deleteSandbox(sandbox.name);
+  });
   if (sandbox.directory !== undefined) rmSync(sandbox.directory, { recursive: true, force: true });
 }
 
@@ -74,7 +86,11 @@ async function quit(sandbox: SandboxRecord, options: ExchangeOptions): Promise<v
 
 function kill(sandbox: SandboxRecord): void {
   if (sandbox.process === undefined || lifeOf(sandbox) !== 'alive') return;
-  process.kill(sandbox.process.pid, 'SIGKILL');
+  try {
+    process.kill(sandbox.process.pid, 'SIGKILL');
+  } catch (error) {
+    if (lifeOf(sandbox) === 'alive') throw error;
+  }
 }
 
 function stillThere(sandbox: SandboxRecord): VmplugError {

@@ -21,8 +21,9 @@ export async function startQemu(
   vm: QemuMachine,
   options: ExchangeOptions & { readonly binary: string; readonly log: string },
 ): Promise<StartedQemu> {
+  const args = qemuArguments(vm);
   const log = openSync(options.log, 'a', 0o600);
-  const child = spawn(options.binary, qemuArguments(vm), {
+  const child = spawn(options.binary, args, {
     detached: true,
     stdio: ['ignore', log, log],
   });

@@ -1,0 +1,81 @@
+import type { AttachmentRecord } from '../api/attachment.ts';
+import { hasCode } from '../api/errors.ts';
+import type { OperationState } from '../api/operation.ts';
+import type { Begun } from './attach-begin.ts';
+import { freedMeanwhile, locked, lost, notRecorded, notSeen, refused, silent } from './attach-errors.ts';
+import type { AttachRequest } from './attach-request.ts';
+import { confirm, type Confirmation } from './confirm.ts';
+import type { OperationContext } from './context.ts';
+import { Deadline } from './deadline.ts';
+import { closeOperation, updateAttachment } from './journal.ts';
+import { isSilence, settleAfter } from './settle.ts';
+import type { Stopwatch } from './stopwatch.ts';
+
+/** The VMM does not have the device: everything is undone, or the VMM is asked what it has. */
+export async function giveUp(
+  context: OperationContext,
+  { attachment, operation }: Begun,
+  error: unknown,
+  watch: Stopwatch,
+): Promise<unknown> {
+  if (hasCode(error, 'outcome-unknown')) {
+    context.store.write((tx) => {
+      updateAttachment(tx, { ...attachment, state: 'unknown' });
+      closeOperation(tx, operation, 'unknown', watch.timeline(), error);
+    });
+    const settled = await settleAfter(context, attachment.id, error);
+    return settled === undefined ? error : lost(attachment, settled, error);
+  }
+  context.store.write((tx) => {
+    tx.deleteAttachment(attachment.id);
+    closeOperation(tx, operation, 'failed', watch.timeline(), error);
+  });
+  return context.hypervisor.isLocked(error) ? locked(attachment, error) : refused(attachment, error);
+}
+
+/** Waits for the evidence and makes what was seen durable. */
+export async function conclude(
+  context: OperationContext,
+  request: AttachRequest,
+  { attachment, operation }: Begun,
+  watch: Stopwatch,
+): Promise<AttachmentRecord> {
+  const { hypervisor, store } = context;
+  const deadline = new Deadline(request.timeoutMs, request.signal);
+  let confirmation: Confirmation;
+  try {
+    confirmation = await confirm(hypervisor, attachment.plan.vmmId, attachment.place, request.wait, deadline);
+  } catch (error) {
+    watch.lap('confirm');
+    store.write((tx) => {
+      updateAttachment(tx, { ...attachment, state: 'unknown' });
+      closeOperation(tx, operation, 'unknown', watch.timeline(), error);
+    });
+    const settled = await settleAfter(context, attachment.id, error);
+    if (isSilence(error)) throw silent(attachment, error);
+    if (settled === undefined || !hasCode(error, 'outcome-unknown', 'vm-gone')) throw error;
+    throw lost(attachment, settled, error);
+  }
+  watch.lap('confirm');
+  const { reached, evidence, guest } = confirmation;
+  const attached = (timeline: AttachmentRecord['timeline']): AttachmentRecord => ({
+    ...attachment,
+    state: 'attached',
+    ...(evidence === undefined ? {} : { evidence }),
+    guest: { ...attachment.guest, ...guest },
+    timeline,
+  });
+  const state: OperationState = reached ? 'done' : 'expired';
+  try {
+    const isKnown = store.writeSoon((tx) => {
+      closeOperation(tx, operation, state, watch.timeline());
+      return updateAttachment(tx, attached(watch.timeline()));
+    });
+    if (!isKnown) throw freedMeanwhile(attachment);
+  } catch (error) {
+    throw notRecorded(attachment, error);
+  }
+  watch.lap('record');
+  if (reached) return attached(watch.timeline());
+  throw notSeen(attachment, confirmation, request.wait, deadline);
+}
