@@ -1,18 +1,14 @@
 'use strict';
 // Kept in old syntax, since the machine's Node that runs this may be far too old for anything else of vmplug.
 var path = require('path');
-var url = require('url');
 
 var root = path.join(__dirname, '..');
 var version = process.versions.node.split('.').map(Number);
 
 if (version[0] > 24 || (version[0] === 24 && version[1] >= 15)) {
-  var main = path.join(root, 'dist', 'src', 'cli', 'main.js');
+  var main = path.join(root, 'dist', 'bin', 'main.cjs');
   process.argv[1] = main;
-  import(url.pathToFileURL(main).href).catch(function (error) {
-    process.stderr.write((error && error.stack ? error.stack : String(error)) + '\n');
-    process.exitCode = 1;
-  });
+  require(main);
 } else {
   bringNode();
 }

@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureGuestImage } from '../lab/guest/index.ts';
@@ -37,15 +36,15 @@ async function main(): Promise<number> {
   return narrator.end();
 }
 
-/** Compiles the sources to dist/. */
 function build(): void {
-  const tsc = join(root, 'node_modules/.bin/tsc');
-  const { status, stdout } = spawnSync(tsc, ['-p', join(root, 'tsconfig.build.json')], { encoding: 'utf8' });
-  if (status === 0 && existsSync(join(root, 'dist')) && readdirSync(join(root, 'dist')).length > 0) return;
+  const { status, stderr } = spawnSync(process.execPath, [join(root, 'tools/build.ts')], {
+    encoding: 'utf8',
+  });
+  if (status === 0) return;
   throw new VmplugError('internal-error', {
     action: 'build',
     subject: root,
-    reason: stdout.trim(),
+    reason: stderr.trim(),
     hint: 'npm run build shows it again',
   });
 }

@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureGuestImage } from '../lab/guest/index.ts';
@@ -28,18 +27,16 @@ try {
   console.error(`${error.message}\n  → ${error.hint ?? ''}`);
   process.exit(1);
 }
-run('tsc', ['-p', 'tsconfig.build.json']);
+start(process.execPath, [join(root, 'tools/build.ts')]);
 const projects = quick ? ['quick'] : long ? ['quick', 'lab', 'long'] : ['quick', 'lab'];
-run('vitest', [
+start(join(root, 'node_modules/.bin/vitest'), [
   'run',
   ...projects.flatMap((project) => ['--project', project]),
   ...['--reporter', 'default', '--reporter', './tools/count-reporter.ts'],
   ...rest,
 ]);
 
-function run(program: string, programArgs: readonly string[]): void {
-  const path = join(root, 'node_modules/.bin', program);
-  if (!existsSync(path)) throw new Error(`${program} is not installed; run npm ci`);
-  const { status } = spawnSync(path, programArgs, { cwd: root, stdio: 'inherit' });
+function start(program: string, programArgs: readonly string[]): void {
+  const { status } = spawnSync(program, programArgs, { cwd: root, stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 }

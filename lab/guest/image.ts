@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { z } from 'zod';
 import { VmplugError } from '../../src/api/errors.ts';
+import { cacheDirectory } from '../../src/host/cache-directory.ts';
 import { cpioArchive } from './cpio.ts';
 import { downloadPackages, unpackPackage } from './debian.ts';
 import { guestFiles, guestModules, packageFiles } from './initramfs.ts';
@@ -20,7 +20,7 @@ export interface GuestImage {
 }
 
 export interface GuestImageOptions {
-  /** Default: `$VMPLUG_CACHE_DIR`, else `$XDG_CACHE_HOME/vmplug`, else `~/.cache/vmplug`. */
+  /** Default: {@link cacheDirectory}. */
   cacheDir?: string;
   /** Told what is going on while an image is made; an image that is there already says nothing. */
   onProgress?: (text: string) => void;
@@ -39,7 +39,7 @@ const builderVersion = 1;
  */
 export async function ensureGuestImage(options: GuestImageOptions = {}): Promise<GuestImage> {
   const { onProgress = () => {}, signal } = options;
-  const directory = join(options.cacheDir ?? defaultCacheDir(), 'guest');
+  const directory = join(options.cacheDir ?? cacheDirectory(), 'guest');
   const key = guestKey();
   const stamp = join(directory, `image-${key}.json`);
   const ready = await readStamp(directory, stamp);
@@ -64,12 +64,6 @@ export async function ensureGuestImage(options: GuestImageOptions = {}): Promise
       cause,
     });
   }
-}
-
-function defaultCacheDir(): string {
-  const { VMPLUG_CACHE_DIR: own, XDG_CACHE_HOME: cache } = process.env;
-  if (own !== undefined && own !== '') return own;
-  return cache !== undefined && cache !== '' ? join(cache, 'vmplug') : join(homedir(), '.cache', 'vmplug');
 }
 
 /** Changes with everything of the guest that is made here. */

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { waitForGuest } from '../../lab/guest/index.ts';
+import { cacheDirectory } from '../host/cache-directory.ts';
 
 /** A kernel that runs under KVM at all answers well within this. */
 const kvmPatienceMs = 8000;
@@ -37,8 +38,7 @@ function mayOpenKvm(): boolean {
 }
 
 function verdictFile(qemu: string): string {
-  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  const directory = process.env['VMPLUG_CACHE_DIR'] ?? join(cache, 'vmplug');
+  const directory = cacheDirectory();
   mkdirSync(directory, { recursive: true });
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   return join(directory, `accelerator-${boot}-${qemu.replaceAll(/[^\w.-]/g, '_')}`);

@@ -1,18 +1,22 @@
 import { Command, CommanderError } from 'commander';
 import { exitCodes } from '../api/error-codes.ts';
-import { addAttach } from './attach.ts';
-import { addDetach } from './detach.ts';
-import { addDoctor } from './doctor.ts';
 import { reportError, usageText } from './errors.ts';
-import { addInspect } from './inspect.ts';
-import { addLs } from './ls.ts';
-import { addSandbox } from './sandbox.ts';
 import { version } from './version.ts';
 
 const usageError = 2;
 
-/** The whole command line; each verb is defined in a file of its own. */
-function buildProgram(): Command {
+/** Each verb is defined in a file of its own. */
+const verbs: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  sandbox: async () => (await import('./sandbox.ts')).addSandbox,
+  attach: async () => (await import('./attach.ts')).addAttach,
+  detach: async () => (await import('./detach.ts')).addDetach,
+  ls: async () => (await import('./ls.ts')).addLs,
+  inspect: async () => (await import('./inspect.ts')).addInspect,
+  doctor: async () => (await import('./doctor.ts')).addDoctor,
+};
+
+/** The command line with the verb that is called; with all of them where none is, for help and suggestions. */
+async function buildProgram(verb: string | undefined): Promise<Command> {
   const program = new Command('vmplug')
     .description(
       'Plugs host devices into VM sandboxes, proves that the guest has them, and never loses track of one.',
@@ -21,12 +25,9 @@ function buildProgram(): Command {
     .showSuggestionAfterError()
     .exitOverride()
     .addHelpText('after', helpEnd);
-  addSandbox(program);
-  addAttach(program);
-  addDetach(program);
-  addLs(program);
-  addInspect(program);
-  addDoctor(program);
+  const called = verb === undefined ? undefined : verbs[verb];
+  const wanted = called === undefined ? Object.values(verbs) : [called];
+  for (const add of await Promise.all(wanted.map((load) => load()))) add(program);
   return program;
 }
 
@@ -35,7 +36,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   const json = asksForJson(args);
   try {
     process.exitCode = 0;
-    await inherited(buildProgram(), json).parseAsync(args, { from: 'user' });
+    await inherited(await buildProgram(args[0]), json).parseAsync(args, { from: 'user' });
     return process.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return usage(error, json);
