@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { ensurePackages, missingPackages } from './packages.ts';
 
 test('a program on the PATH and a file are found, others are missing', async () => {
@@ -11,10 +11,17 @@ test('a program on the PATH and a file are found, others are missing', async () 
   expect(await ensurePackages(present)).toEqual([]);
 });
 
-test.skipIf(process.getuid?.() === 0)('without root the error has the command to run', async () => {
+test('without root the error has the command to run', async () => {
   const needed = [{ package: 'no-such-package', provides: 'no-such-program-here', why: 'to fail' }];
-  await expect(ensurePackages(needed)).rejects.toMatchObject({
-    code: 'missing-package',
-    hint: 'sudo apt-get install --no-install-recommends no-such-package',
-  });
+  const { getuid } = process;
+  vi.spyOn(process, 'getuid').mockReturnValue(65534);
+  try {
+    await expect(ensurePackages(needed)).rejects.toMatchObject({
+      code: 'missing-package',
+      hint: 'sudo apt-get install --no-install-recommends no-such-package',
+    });
+  } finally {
+    vi.restoreAllMocks();
+  }
+  expect(process.getuid).toBe(getuid);
 });

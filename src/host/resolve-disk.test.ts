@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { resolveDisk, type ResolveDiskOptions } from './resolve-disk.ts';
 import { fakeHost, qcow2Image, temporaryDirectory } from './host.testing.ts';
+import { unprivileged } from './unprivileged.testing.ts';
 
 const resolve = (source: string, options: Partial<ResolveDiskOptions> = {}) =>
   resolveDisk(source, { readOnly: false, shareRw: false, force: false, ...options });
-const isRoot = process.getuid?.() === 0;
 
 function rawImage(path: string, size = 1 << 20): string {
   writeFileSync(path, '');
@@ -123,17 +123,19 @@ describe('what is no disk', () => {
     }
   });
 
-  it.skipIf(isRoot)('is not readable or not writable', async () => {
+  it('is not readable or not writable', async () => {
     using directory = temporaryDirectory();
     const path = rawImage(join(directory.path, 'a'));
-    chmodSync(path, 0o400);
-    await expect(resolve(path)).rejects.toMatchObject({
-      code: 'source-unsuitable',
-      hint: expect.any(String),
+    await unprivileged([directory.path, path], async () => {
+      chmodSync(path, 0o400);
+      await expect(resolve(path)).rejects.toMatchObject({
+        code: 'source-unsuitable',
+        hint: expect.any(String),
+      });
+      await resolve(path, { readOnly: true });
+      chmodSync(path, 0);
+      await expect(resolve(path, { readOnly: true })).rejects.toMatchObject({ code: 'source-unsuitable' });
     });
-    await resolve(path, { readOnly: true });
-    chmodSync(path, 0);
-    await expect(resolve(path, { readOnly: true })).rejects.toMatchObject({ code: 'source-unsuitable' });
   });
 
   it('is swap space, except by force', async () => {

@@ -16,14 +16,13 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { sandboxRecord } from './records.testing.ts';
 import { SqliteStore, storeFile } from './sqlite-store.ts';
+import { unprivileged } from '../host/unprivileged.testing.ts';
 
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'vmplug-store-'));
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
-
-const isRoot = process.getuid?.() === 0;
 
 test('opening makes the directory, for its owner only; looking for one makes nothing', () => {
   const state = join(directory, 'deep', 'state');
@@ -94,15 +93,17 @@ test('a file where the directory should be', () => {
   );
 });
 
-test.skipIf(isRoot)('a state that may only be read is an error when it is written, with what to do', () => {
+test('a state that may only be read is an error when it is written, with what to do', async () => {
   SqliteStore.open(directory)[Symbol.dispose]();
   chmodSync(storeFile(directory), 0o400);
   chmodSync(directory, 0o500);
   try {
-    expect(() => {
-      using store = SqliteStore.open(directory);
-      store.write((tx) => tx.putSandbox(sandboxRecord('a')));
-    }).toThrow(expect.objectContaining({ code: 'state-unavailable' }));
+    await unprivileged([directory, storeFile(directory)], () =>
+      expect(() => {
+        using store = SqliteStore.open(directory);
+        store.write((tx) => tx.putSandbox(sandboxRecord('a')));
+      }).toThrow(expect.objectContaining({ code: 'state-unavailable' })),
+    );
   } finally {
     chmodSync(directory, 0o700);
   }

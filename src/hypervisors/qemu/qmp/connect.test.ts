@@ -1,11 +1,12 @@
 import { chmod, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { connect as connectSocket, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { QmpConnection } from './connection.ts';
 import { ScriptedFailure, startScriptedQmp } from './scripted-peer.testing.ts';
+import { unprivileged } from '../../../host/unprivileged.testing.ts';
 
 const long = { timeoutMs: 20_000 };
 /** For a deadline that is meant to pass. */
@@ -41,11 +42,14 @@ describe('where nothing can be connected to', () => {
     await expect(QmpConnection.connect(path, long)).rejects.toEqual(coded('not-qmp'));
   });
 
-  test.skipIf(process.getuid?.() === 0)('no permission', async () => {
+  test('no permission', async () => {
     await using server = await startScriptedQmp();
     await chmod(server.path, 0);
-    await expect(QmpConnection.connect(server.path, long)).rejects.toEqual(
-      coded('invalid-argument', { reason: 'denied' }),
+    await chmod(dirname(server.path), 0o755);
+    await unprivileged([], () =>
+      expect(QmpConnection.connect(server.path, long)).rejects.toEqual(
+        coded('invalid-argument', { reason: 'denied' }),
+      ),
     );
   });
 
