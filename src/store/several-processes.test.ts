@@ -26,13 +26,13 @@ interface Hammer {
 }
 
 function hammer(name: string, rounds: number): Hammer {
-  const child = spawn(
-    process.execPath,
-    [join(import.meta.dirname, 'hammer.testing.ts'), directory, name, `${rounds}`],
-    {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    },
-  );
+  return start('hammer.testing.ts', name, rounds);
+}
+
+function start(program: string, name: string, rounds: number): Hammer {
+  const child = spawn(process.execPath, [join(import.meta.dirname, program), directory, name, `${rounds}`], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   children.push(child);
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));
@@ -83,26 +83,19 @@ test('hard rule 9: two processes never get the same place or exclusive claim, an
   expect(present.sort()).toEqual(hammers.flatMap(({ lines }) => heldBy(lines())).sort());
 });
 
-test('several that open a new state at once: one makes it, and all can use it', async () => {
-  const hammers = ['one', 'two', 'three'].map((name) => {
-    const child = spawn(
-      process.execPath,
-      [
-        '--input-type=module-typescript',
-        '-e',
-        `import { SqliteStore } from ${JSON.stringify(join(import.meta.dirname, 'sqlite-store.ts'))};
-         import { sandboxRecord } from ${JSON.stringify(join(import.meta.dirname, 'records.testing.ts'))};
-         using store = SqliteStore.open(${JSON.stringify(directory)});
-         store.write((tx) => tx.putSandbox(sandboxRecord(${JSON.stringify(name)})));`,
-      ],
-      { stdio: 'inherit' },
-    );
-    children.push(child);
-    return once(child, 'close');
-  });
-  expect(await Promise.all(hammers)).toEqual([0, 0, 0].map((code) => [code, null]));
-  using store = SqliteStore.open(directory);
-  expect(store.read((tx) => tx.sandboxes().map(({ name }) => name))).toEqual(['one', 'three', 'two']);
+test('several that open a new state at once: one makes it, and all can use it, every time', async () => {
+  const rounds = 200;
+  const openers = ['one', 'two', 'three', 'four'].map((name) => start('open-new.testing.ts', name, rounds));
+  for (const { lines } of openers)
+    await expect.poll(() => lines(), { timeout: 15_000, interval: 5 }).toEqual(['ready']);
+  for (const { child } of openers) child.stdin?.end('go');
+  for (const { ended } of openers) expect(await ended).toEqual([0, null]);
+  for (const { lines } of openers) expect(lines()).toEqual(['ready']);
+  for (let round = 0; round < rounds; round += 20) {
+    using store = SqliteStore.open(join(directory, `${round}`));
+    const names = store.read((tx) => tx.sandboxes().map(({ name }) => name));
+    expect(names).toEqual(['four', 'one', 'three', 'two']);
+  }
 });
 
 test('W90, W106: a process killed while it writes leaves a whole state with everything that it had committed', async () => {

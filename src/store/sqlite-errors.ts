@@ -56,6 +56,11 @@ export function isSqliteError(error: unknown): boolean {
   return sqliteCode(error) !== undefined;
 }
 
+/** Whether another connection's lock was in the way (SQLITE_BUSY, in any of its extended forms). */
+export function isBusy(error: unknown): boolean {
+  return ((sqliteCode(error) ?? 0) & 0xff) === 5;
+}
+
 function sqliteCode(error: unknown): number | undefined {
   if (typeof error !== 'object' || error === null || !('errcode' in error)) return undefined;
   return typeof error.errcode === 'number' ? error.errcode : undefined;

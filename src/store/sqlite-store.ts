@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { VmplugError } from '../api/errors.ts';
 import { migrations } from './schema.ts';
 import { isSqliteError, stateError } from './sqlite-errors.ts';
+import { whenNotBusy } from './when-not-busy.ts';
 import { SqliteTransaction } from './sqlite-transaction.ts';
 import type { Claims, Store, Transaction } from './store.ts';
 
@@ -40,10 +41,11 @@ export class SqliteStore implements Store {
     let db: DatabaseSync | undefined;
     try {
       if (!existsSync(file)) mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-      db = new DatabaseSync(file, { timeout: busyTimeoutMs });
-      db.exec('PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
-      migrate(db, file);
-      return new SqliteStore(db, file);
+      const opened = new DatabaseSync(file, { timeout: busyTimeoutMs });
+      db = opened;
+      opened.exec('PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
+      whenNotBusy(busyTimeoutMs, () => migrate(opened, file));
+      return new SqliteStore(opened, file);
     } catch (error) {
       db?.close();
       throw stateError(error, 'open the state', file);
