@@ -1,4 +1,4 @@
-import type { BlockDriver } from './device-type.ts';
+import type { DeviceDriver } from './device-type.ts';
 import type { Evidence } from './evidence.ts';
 import type { GuestAddress } from './guest-address.ts';
 import type { HostDevice } from './host-device.ts';
@@ -27,10 +27,11 @@ export interface AttachmentRecord {
   /** As the user gave it. */
   readonly source: string;
   readonly kind: HostDevice['kind'];
-  readonly driver: BlockDriver;
+  readonly driver: DeviceDriver;
   readonly state: AttachmentState;
   readonly host: HostDevice;
   readonly options: DiskOptions;
+  /** Where its first function is; `plan.further` has the others of a group. */
   readonly place: Place;
   /** Which attach of this device it is, from 1: part of every name in the VMM. */
   readonly generation: number;

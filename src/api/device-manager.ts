@@ -8,7 +8,8 @@ export interface DeviceManager {
   /**
    * Resolves the host path, reuses the device of the same type, major and minor or makes a
    * new one, and adds a reference.
-   * @throws VmplugError `source-not-found`, `invalid-argument`, `id-exhausted`
+   * @throws VmplugError `no-container-path`, `invalid-device-number`, `source-not-found`,
+   * `device-conflict`, `too-many-references`, `id-exhausted`
    */
   newDevice(info: DeviceInfo): Promise<Device>;
   /**
@@ -28,7 +29,7 @@ export interface DeviceManager {
   /**
    * Makes one device of each state. A type that is not known is skipped with a warning;
    * the same id replaces what is there.
-   * @throws VmplugError `invalid-state`
+   * @throws VmplugError `invalid-state`, `state-kind-mismatch`; nothing is loaded then
    */
   loadDevices(states: readonly DeviceState[]): void;
 }

@@ -18,7 +18,7 @@ export interface DeviceReceiver {
   hotplugRemoveDevice(device: Device, type: DeviceType): Promise<void>;
   /**
    * Takes the lowest free block index.
-   * @throws VmplugError `no-free-place` when none is free
+   * @throws VmplugError `too-many-devices` when none is free
    */
   getAndSetSandboxBlockIndex(): Promise<number>;
   /** Frees a block index; one that is not taken, and -1, are accepted. */
@@ -28,4 +28,13 @@ export interface DeviceReceiver {
   getHypervisorType(): HypervisorType;
   /** Cold-plug: adds `device` to the boot configuration of a VM that has not started. */
   appendDevice(device: Device): Promise<void>;
+}
+
+/**
+ * A receiver that can be asked what it has, for when nobody knows what became of an attach or
+ * detach: the process ended, or the connection was lost. Without it such a device stays unsettled.
+ */
+export interface SettlingReceiver extends DeviceReceiver {
+  /** Whether the VM has `device` now. */
+  hasDevice(device: Device): Promise<boolean>;
 }

@@ -29,6 +29,16 @@ export const Nvdimm = 'nvdimm';
 export type BlockDriver =
   typeof VirtioMmio | typeof VirtioBlock | typeof VirtioBlockCCW | typeof VirtioSCSI | typeof Nvdimm;
 
+/** What a device is plugged as; for block devices a {@link BlockDriver}. */
+export type DeviceDriver =
+  | BlockDriver
+  | 'vfio-pci'
+  | 'vfio-ap'
+  | typeof VhostUserBlk
+  | typeof VhostUserSCSI
+  | typeof VhostUserNet
+  | typeof VhostUserFS;
+
 /** Names of the shared file systems of v1's configuration. */
 export const Virtio9P = 'virtio-9p';
 export const VirtioFS = 'virtio-fs';

@@ -38,7 +38,7 @@ export interface Device {
   save(): DeviceState;
   /**
    * Becomes what `state` says.
-   * @throws VmplugError `invalid-state` when the payload is of another kind
+   * @throws VmplugError `state-kind-mismatch` when the payload is of another kind; `invalid-state`
    */
   load(state: DeviceState): void;
 }

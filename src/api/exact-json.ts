@@ -39,17 +39,20 @@ function exact(_key: string, value: JsonValue, context: { readonly source?: stri
 /**
  * `JSON.stringify`, except that a bigint becomes its bare digits. The holder is asked for the
  * value, so that a `toJSON` put on BigInt.prototype by someone else has no say.
+ * @param indent spaces for each level; everything on one line where it is left out
  * @throws TypeError for NaN and the infinities, which JSON.stringify turns into null without a word
  */
-export function stringifyExact(value: JsonValue | object): string {
-  return JSON.stringify(value, function bare(this: Record<string, unknown>, key: string, given: unknown) {
-    const held = this[key];
-    if (typeof held === 'bigint') {
-      return json.rawJSON(held.toString());
-    }
-    if (typeof held === 'number' && !Number.isFinite(held)) {
-      throw new TypeError(`${held} cannot be written as JSON`);
-    }
-    return given;
-  });
+export function stringifyExact(value: JsonValue | object, indent?: number): string {
+  return JSON.stringify(value, bare, indent);
+}
+
+function bare(this: Record<string, unknown>, key: string, given: unknown): unknown {
+  const held = this[key];
+  if (typeof held === 'bigint') {
+    return json.rawJSON(held.toString());
+  }
+  if (typeof held === 'number' && !Number.isFinite(held)) {
+    throw new TypeError(`${held} cannot be written as JSON`);
+  }
+  return given;
 }

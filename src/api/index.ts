@@ -4,6 +4,7 @@
  */
 export * from './attachment.ts';
 export * from './config.ts';
+export * from './device-host.ts';
 export * from './device-info.ts';
 export * from './device-manager.ts';
 export * from './device-receiver.ts';
@@ -18,6 +19,7 @@ export * from './host-device.ts';
 export * from './hypervisor.ts';
 export * from './json.ts';
 export * from './logger.ts';
+export * from './managed-device.ts';
 export * from './mock-device-receiver.ts';
 export * from './names.ts';
 export * from './operation.ts';

@@ -87,6 +87,11 @@ export function vmmDeviceId(id: string, generation: number): string {
   return `${ownPrefix}${id}-${generation}`;
 }
 
+/** Which attach of its device a name of {@link vmmDeviceId} is from; 0 for a name of somebody else's. */
+export function generationOf(vmmId: string): number {
+  return Number(/^vmplug-[0-9a-f]+-(\d+)(?:\.\d+)?$/.exec(vmmId)?.[1] ?? 0);
+}
+
 /** The serial that the guest is shown: at most 20 characters, the same on every attach. */
 export function serialOf(id: string): string {
   return `vp${id}`;

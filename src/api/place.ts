@@ -30,8 +30,43 @@ export interface ScsiPlace {
   readonly unplug: UnplugMethod;
 }
 
+/** A device number on the channel subsystem of s390x. */
+export interface CcwPlace {
+  readonly transport: 'ccw';
+  /** The VMM's name of the bus. */
+  readonly bus: string;
+  /** As the VMM is given it: `fe.0.0005`. The guest sees `0.0.0005`. */
+  readonly devno: string;
+  readonly unplug: UnplugMethod;
+}
+
+/** A slot for a memory device: an nvdimm. What is in it stays until the VM ends. */
+export interface MemoryPlace {
+  readonly transport: 'memory';
+  readonly bus: string;
+  readonly slot: number;
+  readonly unplug: UnplugMethod;
+}
+
+/** The one set of crypto adapters (AP) of a guest on s390x. */
+export interface ApPlace {
+  readonly transport: 'ap';
+  readonly bus: string;
+  readonly unplug: UnplugMethod;
+}
+
+/** One of the drives that a VMM was started with, whose file can be exchanged. */
+export interface SlotPlace {
+  readonly transport: 'slot';
+  /** Firecracker: the folder of the placeholders on this host. ACRN: the name of the VM. */
+  readonly bus: string;
+  /** The index in the drive's name. */
+  readonly slot: number;
+  readonly unplug: UnplugMethod;
+}
+
 /** Where a device can be plugged in a VMM. */
-export type Place = PciPlace | ScsiPlace;
+export type Place = PciPlace | ScsiPlace | CcwPlace | MemoryPlace | ApPlace | SlotPlace;
 
 /** A bus as the VMM describes it now. */
 export interface Bus {
@@ -61,5 +96,13 @@ export function placeKey(place: Place): string {
       return `pci:${place.bus}:${slotText(place.slot)}`;
     case 'scsi':
       return `scsi:${place.bus}:${place.channel}:${place.scsiId}:${place.lun}`;
+    case 'ccw':
+      return `ccw:${place.devno}`;
+    case 'memory':
+      return `memory:${place.slot}`;
+    case 'ap':
+      return `ap:${place.bus}`;
+    case 'slot':
+      return `slot:${place.slot}`;
   }
 }

@@ -1,4 +1,5 @@
 import type { JsonObject } from './json.ts';
+import type { Place } from './place.ts';
 
 /** One request as it goes over the wire to a VMM. For QEMU `execute` is a QMP command. */
 export interface Command {
@@ -16,6 +17,13 @@ export interface AttachStep {
   readonly undoIsRequest?: true;
 }
 
+/** One device in a VMM, at its place. */
+export interface PlannedUnit {
+  /** The VMM's name of it, by which it is observed and unplugged. */
+  readonly vmmId: string;
+  readonly place: Place;
+}
+
 /**
  * How one device is attached and detached: the steps in order, each with its undo. Made by
  * pure functions, printed by `attach --dry-run`, journalled before the first step runs.
@@ -24,14 +32,31 @@ export interface AttachStep {
  * releases the back end only after the removal is confirmed.
  */
 export interface Plan {
-  /** The VMM's name of the device, by which it is observed and unplugged. */
+  /** The VMM's name of the device, of the first one where it is a group. */
   readonly vmmId: string;
   readonly steps: readonly AttachStep[];
+  /** What goes in and out together with it: the other functions of its IOMMU group. */
+  readonly further?: readonly PlannedUnit[];
+  /** Why it cannot be taken out of a running VM; `undefined` when it can. */
+  readonly staysUntilVmEnds?: string;
 }
 
-/** The command that requests the removal of the device of `plan`. */
-export function unplugCommand(plan: Plan): Command | undefined {
-  return plan.steps.find((step) => step.undoIsRequest)?.undo;
+/** Every device that an attachment has in the VMM, the first one first. */
+export function unitsOf({ plan, place }: { readonly plan: Plan; readonly place: Place }): PlannedUnit[] {
+  return [{ vmmId: plan.vmmId, place }, ...(plan.further ?? [])];
+}
+
+/** The commands that request the removal of the devices of `plan`, in the order of its units. */
+export function unplugCommands(plan: Plan): Command[] {
+  return plan.steps.filter((step) => step.undoIsRequest).map((step) => step.undo);
+}
+
+/** The VMM's names of the back ends of `plan`: block nodes, objects, character devices, network back ends. */
+export function backendNames(plan: Plan): string[] {
+  return releaseCommands(plan).flatMap(({ arguments: given }) => {
+    const name = given?.['node-name'] ?? given?.['id'];
+    return typeof name === 'string' ? [name] : [];
+  });
 }
 
 /** The commands that release the back end of `plan`, in the order in which they must go out. */

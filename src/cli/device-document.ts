@@ -1,4 +1,6 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
+import type { GuestAddress } from '../api/guest-address.ts';
+import { hostPathOf, hostSizeOf } from '../api/host-device.ts';
 
 /** A device under `--json`. The fields are stable; scripts depend on them. */
 export function deviceDocument(attachment: AttachmentRecord): Record<string, unknown> {
@@ -13,9 +15,9 @@ export function deviceDocument(attachment: AttachmentRecord): Record<string, unk
     evidence: attachment.evidence ?? null,
     guest: attachment.guest,
     timeline: attachment.timeline,
-    path: host.layers[0].path,
-    format: host.layers[0].format,
-    size: host.virtualSize,
+    path: hostPathOf(host),
+    format: host.kind === 'block' ? host.layers[0].format : null,
+    size: hostSizeOf(host) ?? null,
     readOnly: host.readOnly,
     shareRw: host.shareRw,
     serial: attachment.serial,
@@ -23,6 +25,11 @@ export function deviceDocument(attachment: AttachmentRecord): Record<string, unk
     vmmId: attachment.plan.vmmId,
     createdAt: new Date(attachment.createdAt).toISOString(),
   };
+}
+
+/** Where the guest finds a device, for people; the most telling first. */
+export function addressText({ byId, pci, scsi, ccw, pmem, tag, mac }: GuestAddress): string {
+  return [byId, pmem, tag, mac, pci, scsi, ccw].filter((part) => part !== undefined).join(' ');
 }
 
 /** `resolve 1.2 ms, plan 0.1 ms, …` */

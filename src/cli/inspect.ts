@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { OperationRecord } from '../api/operation.ts';
 import type { DeviceView } from '../manager/vmplug.ts';
-import { deviceDocument, timelineText } from './device-document.ts';
+import { hostPathOf, hostSizeOf, type HostDevice } from '../api/host-device.ts';
+import { addressText, deviceDocument, timelineText } from './device-document.ts';
 import { errorDocument } from './errors.ts';
 import { common, timed, type TimedOptions } from './options.ts';
 import { print, printable, printJson, size } from './output.ts';
@@ -27,7 +28,8 @@ function inspectDocument({ attachment, operations, observation, problem }: Devic
     ...deviceDocument(attachment),
     observed: observation ?? null,
     problem: problem === undefined ? null : errorDocument(problem),
-    layers: attachment.host.layers,
+    layers: attachment.host.kind === 'block' ? attachment.host.layers : [],
+    functions: attachment.host.kind === 'vfio' ? attachment.host.functions : [],
     identities: attachment.host.identities,
     plan: attachment.plan,
     operations: operations.map(operationDocument),
@@ -52,12 +54,8 @@ function printView({ attachment, operations, observation, problem }: DeviceView)
     ['evidence', attachment.evidence ?? 'none'],
     ['asked now', observation === undefined ? `no answer: ${problem?.reason ?? ''}` : observed(observation)],
     ['driver', attachment.driver],
-    ['image', host.layers.map(({ path, format }) => `${printable(path)} (${format})`).join(' ← ')],
-    [
-      'size',
-      `${size(host.virtualSize)}${host.readOnly ? ', read-only' : ''}${host.shareRw ? ', share-rw' : ''}`,
-    ],
-    ['in the guest', [guest.byId, guest.pci, guest.scsi].filter((part) => part !== undefined).join(' ')],
+    ...hostLines(host),
+    ['in the guest', addressText(guest)],
     ['place', JSON.stringify(attachment.place)],
     ['in the VMM', attachment.plan.vmmId],
   ];
@@ -66,6 +64,25 @@ function printView({ attachment, operations, observation, problem }: DeviceView)
     print(`  ${operation.action.padEnd(13)} ${operation.state}: ${timelineText(operation.timeline)}`);
     if (operation.error !== undefined) print(`  ${''.padEnd(13)} ${operation.error.message}`);
   }
+}
+
+function hostLines(host: HostDevice): [string, string][] {
+  const bytes = hostSizeOf(host);
+  const modes = [host.readOnly ? 'read-only' : '', host.shareRw ? 'share-rw' : ''].filter(
+    (mode) => mode !== '',
+  );
+  return [
+    ['on the host', hostText(host)],
+    ...(bytes === undefined ? [] : [['size', [size(bytes), ...modes].join(', ')] satisfies [string, string]]),
+  ];
+}
+
+function hostText(host: HostDevice): string {
+  if (host.kind === 'block') {
+    return host.layers.map(({ path, format }) => `${printable(path)} (${format})`).join(' ← ');
+  }
+  if (host.kind !== 'vfio') return printable(hostPathOf(host));
+  return `${hostPathOf(host)}: ${host.functions.map(({ address }) => address).join(', ')}`;
 }
 
 function observed({ present, evidence }: NonNullable<DeviceView['observation']>): string {

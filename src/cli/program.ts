@@ -13,6 +13,7 @@ const verbs: Readonly<Record<string, () => Promise<(program: Command) => void>>>
   ls: async () => (await import('./ls.ts')).addLs,
   inspect: async () => (await import('./inspect.ts')).addInspect,
   doctor: async () => (await import('./doctor.ts')).addDoctor,
+  state: async () => (await import('./state.ts')).addState,
 };
 
 /** The command line with the verb that is called; with all of them where none is, for help and suggestions. */

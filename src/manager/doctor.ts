@@ -3,6 +3,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { VmplugError } from '../api/errors.ts';
 import { ownPrefix } from '../api/names.ts';
+import { backendNames, unitsOf } from '../api/plan.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
 import { socketOwner } from '../host/unix-socket-owner.ts';
 import { vmmPatienceMs, type OperationContext } from '../operations/context.ts';
@@ -99,7 +100,9 @@ async function vanished(context: OperationContext, repair: boolean): Promise<Fin
       .filter(({ id, state }) => state === 'attached' && runningOperation(tx, id) === undefined),
   );
   const inventory = await hypervisor.inventory({ timeoutMs: vmmPatienceMs });
-  const missing = attached.filter(({ plan }) => !inventory.devices.includes(plan.vmmId));
+  const missing = attached.filter((attachment) =>
+    unitsOf(attachment).some(({ vmmId }) => !inventory.devices.includes(vmmId)),
+  );
   for (const attachment of repair ? missing : []) await releaseVanished(context, attachment);
   return missing.map(({ id, source }) => ({
     problem: 'vanished',
@@ -129,8 +132,15 @@ async function releaseVanished(
 async function orphans(context: OperationContext, repair: boolean): Promise<Finding[]> {
   const { store, sandbox, hypervisor } = context;
   const inventory = await hypervisor.inventory({ timeoutMs: vmmPatienceMs });
-  const known = new Set(store.read((tx) => tx.attachments(sandbox.name)).map(({ plan }) => plan.vmmId));
-  const isOrphan = (name: string): boolean => name.startsWith(ownPrefix) && !known.has(baseName(name));
+  const recorded = store.read((tx) => tx.attachments(sandbox.name));
+  const known = new Set(
+    recorded.flatMap((attachment) => [
+      ...unitsOf(attachment).map(({ vmmId }) => vmmId),
+      ...backendNames(attachment.plan),
+    ]),
+  );
+  const isOrphan = (name: string): boolean =>
+    name.startsWith(ownPrefix) && !known.has(name) && !known.has(baseName(name));
   const devices = inventory.devices.filter(isOrphan);
   const backends = inventory.backends.filter(
     (name) => isOrphan(name) && name === baseName(name) && !devices.includes(name),

@@ -1,5 +1,6 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
 import { VmplugError } from '../api/errors.ts';
+import { hostPathOf } from '../api/host-device.ts';
 
 const shortestPrefix = 4;
 
@@ -16,7 +17,7 @@ export function findDevice(
   const ways: ((device: AttachmentRecord) => boolean)[] = [
     ({ id }) => id === text,
     ({ id }) => text.length >= shortestPrefix && id.startsWith(text),
-    ({ source, host }) => source === text || host.layers[0].path === text,
+    ({ source, host }) => source === text || hostPathOf(host) === text,
   ];
   const found = ways.map((way) => attachments.filter(way)).find((fitting) => fitting.length > 0) ?? [];
   const [first, ...others] = found;

@@ -1,13 +1,14 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
 import { VmplugError } from '../api/errors.ts';
-import type { HostDisk } from '../api/host-device.ts';
-import { serialOf } from '../api/names.ts';
+import type { HostDevice } from '../api/host-device.ts';
+import { generationOf, serialOf } from '../api/names.ts';
 import type { OperationRecord } from '../api/operation.ts';
 import { placeKey, type Bus } from '../api/place.ts';
-import { blockGuestAddress, blockNeeds, planBlock } from '../devices/block.ts';
-import type { Transaction } from '../store/store.ts';
+import { unitsOf } from '../api/plan.ts';
+import { deviceGuestAddress, deviceNeeds, planDevice } from '../devices/kinds.ts';
+import type { Claims, Transaction } from '../store/store.ts';
 import type { AttachRequest } from './attach-request.ts';
-import { choosePlace } from './choose-place.ts';
+import { choosePlaces } from './choose-place.ts';
 import type { OperationContext } from './context.ts';
 import { newId, openOperation } from './journal.ts';
 import type { Stopwatch } from './stopwatch.ts';
@@ -22,18 +23,21 @@ export interface Begun {
 export function begin(
   context: OperationContext,
   request: AttachRequest,
-  disk: HostDisk,
+  host: HostDevice,
   buses: readonly Bus[],
   watch: Stopwatch,
 ): Begun {
   const begun = context.store.write((tx) => {
-    const attachment = plan(context, request, disk, buses, tx.takenPlaces(context.sandbox.name), newId(), 1);
+    const givenOut = tx.takenPlaces(context.sandbox.name);
+    const attachment = plan(context, request, host, buses, givenOut, nextName(tx, request));
     watch.lap('plan');
     refuseSecond(tx, attachment);
     tx.putAttachment(attachment);
-    tx.claim(disk.identities, attachment.id, attachment.sandbox);
-    tx.takePlace(attachment.sandbox, placeKey(attachment.place), attachment.id);
-    if (disk.formatKey !== undefined) tx.putImageFormat(disk.formatKey, disk.layers[0].format);
+    tx.claim(host.identities, attachment.id, attachment.sandbox);
+    takePlaces(tx, attachment);
+    if (host.kind === 'block' && host.formatKey !== undefined) {
+      tx.putImageFormat(host.formatKey, host.layers[0].format);
+    }
     const operation = openOperation(tx, attachment, 'attach', context.owner, request.timeoutMs);
     return { attachment, operation };
   });
@@ -45,39 +49,66 @@ export function begin(
 export function plan(
   context: OperationContext,
   request: AttachRequest,
-  disk: HostDisk,
+  host: HostDevice,
   buses: readonly Bus[],
   givenOut: ReadonlySet<string>,
-  id: string,
-  generation: number,
+  { id, generation }: DeviceName,
 ): AttachmentRecord {
-  const { transport } = blockNeeds(request.driver, disk, request.options);
+  const { driver, options } = request;
+  const needs = deviceNeeds({ driver, host, options });
   const { name, origin } = context.sandbox;
-  const place = choosePlace(buses, transport, givenOut, name, origin === 'adopted' ? 'last' : 'first');
+  const places = choosePlaces(buses, needs, givenOut, name, origin === 'adopted' ? 'last' : 'first');
   const serial = serialOf(id);
+  const { facts } = context.hypervisor;
+  const planned = { id, generation, serial, driver, host, options, places, facts };
   return {
     id,
     sandbox: context.sandbox.name,
-    source: disk.source,
-    kind: disk.kind,
-    driver: request.driver,
+    source: host.source,
+    kind: host.kind,
+    driver,
     state: 'attaching',
-    host: disk,
-    options: request.options,
-    place,
+    host,
+    options,
+    place: places[0],
     generation,
-    plan: planBlock({ id, generation, serial, disk, options: request.options, place }),
+    plan: planDevice(planned),
     serial,
-    guest: blockGuestAddress(place, serial),
+    guest: deviceGuestAddress(planned),
     timeline: {},
     createdAt: Date.now(),
   };
 }
 
-/** A second device on the same image in one VM would spoil it, however it is opened. */
-export function refuseSecond(tx: Transaction, attachment: AttachmentRecord): void {
+/** What every name of an attach is made from. */
+export type DeviceName = Pick<AttachmentRecord, 'id' | 'generation'>;
+
+/** Names are used once in a VM's life: a device that comes again goes on counting. */
+export function nextName(tx: Transaction, { id }: AttachRequest): DeviceName {
+  if (id === undefined) return { id: newId(), generation: 1 };
+  const before = tx
+    .operations({ device: id })
+    .flatMap((operation) => [operation.plan, ...(operation.plan.further ?? [])])
+    .map(({ vmmId }) => generationOf(vmmId));
+  return { id, generation: Math.max(0, ...before) + 1 };
+}
+
+/** Gives the places of an attachment to it, and to nobody else. */
+export function takePlaces(tx: Transaction, attachment: AttachmentRecord): void {
+  for (const { place } of unitsOf(attachment)) {
+    tx.takePlace(attachment.sandbox, placeKey(place), attachment.id);
+  }
+}
+
+/** A second device on the same host device in one VM would spoil it, however it is opened. */
+export function refuseSecond(tx: Transaction & Claims, attachment: AttachmentRecord): void {
   const key = attachment.host.identities[0].key;
-  const other = tx.attachments(attachment.sandbox).find(({ host }) => host.identities[0].key === key);
+  const holders = tx
+    .holders(key)
+    .filter(({ sandbox }) => sandbox === attachment.sandbox)
+    .map(({ device }) => tx.attachment(device))
+    .filter((holder) => holder?.host.identities[0].key === key);
+  const other = tx.attachment(attachment.id) ?? holders[0];
   if (other === undefined) return;
   throw new VmplugError('already-attached', {
     action: 'attach',

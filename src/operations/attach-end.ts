@@ -4,7 +4,8 @@ import type { OperationState } from '../api/operation.ts';
 import type { Begun } from './attach-begin.ts';
 import { freedMeanwhile, locked, lost, notRecorded, notSeen, refused, silent } from './attach-errors.ts';
 import type { AttachRequest } from './attach-request.ts';
-import { confirm, type Confirmation } from './confirm.ts';
+import type { Confirmation } from './confirm.ts';
+import { confirmUnits } from './confirm-units.ts';
 import type { OperationContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { closeOperation, updateAttachment } from './journal.ts';
@@ -44,7 +45,7 @@ export async function conclude(
   const deadline = new Deadline(request.timeoutMs, request.signal);
   let confirmation: Confirmation;
   try {
-    confirmation = await confirm(hypervisor, attachment.plan.vmmId, attachment.place, request.wait, deadline);
+    confirmation = await confirmUnits(hypervisor, attachment, request.wait, deadline);
   } catch (error) {
     watch.lap('confirm');
     store.write((tx) => {

@@ -1,16 +1,19 @@
 import type { DiskOptions } from '../api/attachment.ts';
-import type { BlockDriver } from '../api/device-type.ts';
+import type { DeviceDriver } from '../api/device-type.ts';
 import type { Evidence } from '../api/evidence.ts';
-import type { HostDisk, ImageFormat } from '../api/host-device.ts';
+import type { HostDevice, ImageFormat } from '../api/host-device.ts';
 
 /** What is to be attached, how, and how long it may take. */
 export interface AttachRequest {
   /** Finds out what the source is on this host. */
-  readonly resolve: (recordedFormat: (key: string) => ImageFormat | undefined) => Promise<HostDisk>;
-  readonly driver: BlockDriver;
+  readonly resolve: (recordedFormat: (key: string) => ImageFormat | undefined) => Promise<HostDevice>;
+  readonly driver: DeviceDriver;
   readonly options: DiskOptions;
+  /** The evidence to wait for, or the best that the device can show where that is weaker. */
   readonly wait: Evidence;
   /** Milliseconds to wait for the guest. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  /** The device's id, where somebody has given it one: 16 hexadecimal characters. */
+  readonly id?: string;
 }

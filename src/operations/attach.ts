@@ -1,14 +1,14 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
 import { VmplugError } from '../api/errors.ts';
-import type { HostDisk } from '../api/host-device.ts';
-import { placeKey, type Bus } from '../api/place.ts';
-import { checkBlock } from '../devices/block.ts';
-import { begin, plan, refuseSecond, type Begun } from './attach-begin.ts';
+import type { HostDevice } from '../api/host-device.ts';
+import type { Bus } from '../api/place.ts';
+import { checkDevice } from '../devices/kinds.ts';
+import { begin, nextName, plan, refuseSecond, takePlaces, type Begun } from './attach-begin.ts';
 import { conclude, giveUp } from './attach-end.ts';
 import type { AttachRequest } from './attach-request.ts';
 import { vmmPatienceMs, type OperationContext } from './context.ts';
 import { Deadline } from './deadline.ts';
-import { abandonOperation, newId } from './journal.ts';
+import { abandonOperation } from './journal.ts';
 import { runPlan } from './run-plan.ts';
 import { Stopwatch } from './stopwatch.ts';
 
@@ -16,18 +16,18 @@ import { Stopwatch } from './stopwatch.ts';
 const placeTries = 3;
 
 /**
- * Attaches a disk: resolve, plan, journal, run, confirm, record. Whatever fails before the VMM
+ * Attaches a host device: resolve, plan, journal, run, confirm, record. Whatever fails before the VMM
  * has the device leaves nothing behind; after that the device is in the records, with the
  * evidence that was seen.
  * @throws VmplugError of any code; `deadline-passed` when the evidence did not come in time
  */
 export async function attach(context: OperationContext, request: AttachRequest): Promise<AttachmentRecord> {
   const watch = new Stopwatch();
-  const { disk, buses } = await prepare(context, request, watch);
+  const { host, buses } = await prepare(context, request, watch);
   context.onProgress?.('plan and journal');
-  const begun = begin(context, request, disk, buses, watch);
+  const begun = begin(context, request, host, buses, watch);
   try {
-    return await carryOut(context, request, disk, begun, watch);
+    return await carryOut(context, request, host, begun, watch);
   } catch (error) {
     abandonOperation(begun.operation, error);
     throw error;
@@ -37,7 +37,7 @@ export async function attach(context: OperationContext, request: AttachRequest):
 async function carryOut(
   context: OperationContext,
   request: AttachRequest,
-  disk: HostDisk,
+  host: HostDevice,
   begun: Begun,
   watch: Stopwatch,
 ): Promise<AttachmentRecord> {
@@ -45,14 +45,14 @@ async function carryOut(
   context.onProgress?.('run');
   for (let tries = 1; ; tries += 1) {
     try {
-      await runPlan(context.hypervisor, current.attachment.plan);
+      await runPlan(context.hypervisor, current.attachment);
       break;
     } catch (error) {
       watch.lap('run');
       if (!context.hypervisor.isPlaceTaken(error) || tries === placeTries) {
         throw await giveUp(context, current, error, watch);
       }
-      current = await moveElsewhere(context, request, disk, current, watch);
+      current = await moveElsewhere(context, request, host, current, watch);
     }
   }
   watch.lap('run');
@@ -69,11 +69,12 @@ export async function planAttach(
   request: AttachRequest,
 ): Promise<AttachmentRecord> {
   const watch = new Stopwatch();
-  const { disk, buses } = await prepare(context, request, watch);
+  const { host, buses } = await prepare(context, request, watch);
   return context.store.read((tx) => {
-    const draft = plan(context, request, disk, buses, tx.takenPlaces(context.sandbox.name), newId(), 1);
+    const givenOut = tx.takenPlaces(context.sandbox.name);
+    const draft = plan(context, request, host, buses, givenOut, nextName(tx, request));
     refuseSecond(tx, draft);
-    for (const identity of disk.identities) tx.checkClaim(identity, draft.id, draft.sandbox);
+    for (const identity of host.identities) tx.checkClaim(identity, draft.id, draft.sandbox);
     return { ...draft, timeline: watch.timeline() };
   });
 }
@@ -82,10 +83,10 @@ async function prepare(
   context: OperationContext,
   request: AttachRequest,
   watch: Stopwatch,
-): Promise<{ disk: HostDisk; buses: Bus[] }> {
-  const disk = await request.resolve((key) => context.store.read((tx) => tx.imageFormat(key)));
+): Promise<{ host: HostDevice; buses: Bus[] }> {
+  const host = await request.resolve((key) => context.store.read((tx) => tx.imageFormat(key)));
   watch.lap('resolve');
-  checkBlock(request.driver, disk, request.options, context.hypervisor.facts);
+  checkDevice({ driver: request.driver, host, options: request.options }, context.hypervisor.facts);
   const limits = new Deadline(vmmPatienceMs, request.signal).exchange();
   const [status, buses] = await Promise.all([
     context.hypervisor.status(limits),
@@ -104,19 +105,19 @@ async function prepare(
   if (request.signal?.aborted === true) {
     throw new VmplugError('aborted', {
       action: 'attach',
-      subject: disk.source,
+      subject: host.source,
       reason: 'given up by the caller before anything was done',
       cause: request.signal.reason,
     });
   }
-  return { disk, buses };
+  return { host, buses };
 }
 
 /** Somebody else plugged into our place between the look and the plug: take another one. */
 async function moveElsewhere(
   context: OperationContext,
   request: AttachRequest,
-  disk: HostDisk,
+  host: HostDevice,
   { attachment, operation }: Begun,
   watch: Stopwatch,
 ): Promise<Begun> {
@@ -124,10 +125,10 @@ async function moveElsewhere(
     const buses = await context.hypervisor.buses({ timeoutMs: vmmPatienceMs, fresh: true });
     return context.store.write((tx) => {
       const givenOut = tx.takenPlaces(context.sandbox.name);
-      const { id, generation } = attachment;
-      const moved = plan(context, request, disk, buses, givenOut, id, generation + 1);
-      tx.freePlaces(id);
-      tx.takePlace(moved.sandbox, placeKey(moved.place), id);
+      const name = { id: attachment.id, generation: attachment.generation + 1 };
+      const moved = plan(context, request, host, buses, givenOut, name);
+      tx.freePlaces(attachment.id);
+      takePlaces(tx, moved);
       tx.putAttachment(moved);
       const next = { ...operation, plan: moved.plan };
       tx.putOperation(next);

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { AttachmentRecord } from '../api/attachment.ts';
 import { VmplugError } from '../api/errors.ts';
-import type { ClaimMode, HostDisk } from '../api/host-device.ts';
+import type { ClaimMode, HostDevice, HostDisk } from '../api/host-device.ts';
 import type { ExchangeOptions } from '../api/hypervisor.ts';
 import type { ProcessIdentity } from '../api/operation.ts';
 import { ownPrefix } from '../api/names.ts';
 import { placeKey } from '../api/place.ts';
+import { unitsOf } from '../api/plan.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
+import { driverFor } from '../devices/kinds.ts';
 import { ownIdentity } from '../host/process-identity.ts';
 import {
   SimulatedHypervisor,
@@ -89,16 +91,16 @@ export class Bench {
   }
 
   attach(
-    disk: HostDisk | string,
+    source: HostDevice | string,
     options: Partial<AttachRequest> = {},
     context: Partial<OperationContext> = {},
   ): Promise<AttachmentRecord> {
-    const resolved = typeof disk === 'string' ? testDisk(disk) : disk;
+    const resolved = typeof source === 'string' ? testDisk(source) : source;
     return attach(
       { ...this.context, ...context },
       {
         resolve: async () => resolved,
-        driver: 'virtio-blk',
+        driver: driverFor(resolved, undefined, this.machine.facts),
         options: {},
         wait: 'live',
         timeoutMs: 5_000,
@@ -127,7 +129,7 @@ export class Bench {
   expectSound(): void {
     this.store.read((tx) => {
       const records = tx.attachments(this.sandbox.name);
-      const places = records.map(({ place }) => placeKey(place));
+      const places = records.flatMap((record) => unitsOf(record).map(({ place }) => placeKey(place)));
       expect([...tx.takenPlaces(this.sandbox.name)].sort(), 'places given out').toEqual(places.sort());
       for (const { id, host } of records) {
         for (const { key } of host.identities) {
@@ -137,12 +139,13 @@ export class Bench {
           ).toContain(id);
         }
       }
-      const known = new Set(records.map(({ plan }) => plan.vmmId));
+      const known = new Set(records.flatMap((record) => unitsOf(record).map(({ vmmId }) => vmmId)));
       const ours = this.machine.devices.map(({ id }) => id).filter((id) => id.startsWith(ownPrefix));
       for (const id of ours) expect([...known], `a record of ${id}`).toContain(id);
       if (this.machine.isEnded) return;
-      for (const { state, plan } of records) {
-        if (state === 'attached') expect(ours, 'what is recorded as attached').toContain(plan.vmmId);
+      for (const record of records.filter(({ state }) => state === 'attached')) {
+        for (const { vmmId } of unitsOf(record))
+          expect(ours, 'what is recorded as attached').toContain(vmmId);
       }
     });
     expect(this.hypervisor.listeners, 'listeners that are left').toBe(0);
@@ -159,9 +162,10 @@ export class Bench {
     ).toEqual([]);
   }
 
-  /** Every block node belongs to a record, and every record has one. */
+  /** Every block node belongs to a record, and every disk's record has one. */
   expectNoStrayNodes(): void {
-    const vmmIds = this.attachments().map(({ plan }) => plan.vmmId);
+    const disks = this.attachments().filter(({ kind }) => kind === 'block');
+    const vmmIds = disks.map(({ plan }) => plan.vmmId);
     const tops = this.machine.nodes.names.filter((name) => !name.endsWith('-f'));
     expect(tops.sort(), 'block nodes').toEqual(vmmIds.sort());
   }

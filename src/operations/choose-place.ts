@@ -1,5 +1,23 @@
 import { VmplugError } from '../api/errors.ts';
 import { placeKey, type Bus, type Place } from '../api/place.ts';
+import type { DeviceNeeds } from '../devices/device-kind.ts';
+
+/**
+ * As many places as a device needs, the best first: see {@link choosePlace}.
+ * @throws VmplugError `no-free-place` with how many there are; `bus-not-hotpluggable`
+ */
+export function choosePlaces(
+  buses: readonly Bus[],
+  { transport, count }: Pick<DeviceNeeds, 'transport' | 'count'>,
+  givenOut: ReadonlySet<string>,
+  sandbox: string,
+  from: 'first' | 'last' = 'first',
+): [Place, ...Place[]] {
+  const first = choosePlace(buses, transport, givenOut, sandbox, from);
+  if (count <= 1) return [first];
+  const others = new Set([...givenOut, placeKey(first)]);
+  return [first, ...choosePlaces(buses, { transport, count: count - 1 }, others, sandbox, from)];
+}
 
 /**
  * The best free place of a kind: neither used in the VMM nor given out by us. `last` takes the
@@ -19,7 +37,7 @@ export function choosePlace(
   for (const bus of usable) {
     const first = firstFree(bus, bus.places, givenOut);
     if (first === undefined) continue;
-    return from === 'first' || transport === 'scsi' ? first : lastAlike(usable, bus, first, givenOut);
+    return from === 'first' || transport !== 'pci' ? first : lastAlike(usable, bus, first, givenOut);
   }
   throw usable.length === 0 ? noBus(ofKind, transport, sandbox) : allTaken(usable, transport, sandbox);
 }
@@ -90,8 +108,20 @@ function noBus(ofKind: readonly Bus[], transport: Place['transport'], sandbox: s
   });
 }
 
-const places = { pci: 'PCI slots that take hot-plug', scsi: 'SCSI units' } as const;
-const hints = {
+const places: Readonly<Record<Place['transport'], string>> = {
+  pci: 'PCI slots that take hot-plug',
+  scsi: 'SCSI units',
+  ccw: 'channel device numbers',
+  memory: 'slots for memory devices',
+  ap: 'sets of crypto adapters',
+  slot: 'drive slots',
+};
+const hints: Readonly<Record<Place['transport'], string>> = {
   pci: 'detach something, plug it as --driver virtio-scsi, or start the VM with more pcie-root-ports (vmplug sandbox run --ports N)',
   scsi: 'plug it as --driver virtio-blk, or start the VM with a virtio-scsi controller',
-} as const;
+  ccw: 'detach something; only s390-ccw-virtio machines have channel devices',
+  memory:
+    'start the VM with nvdimm=on, spare memory slots and room above its memory; what is in a slot stays until the VM ends',
+  ap: 'a guest has one set of crypto adapters: detach the one that it has; only s390x guests have any',
+  slot: 'detach something; the number of drives was decided when the VM started',
+};

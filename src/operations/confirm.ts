@@ -1,5 +1,5 @@
 import { hasCode, VmplugError } from '../api/errors.ts';
-import { reaches, type Evidence } from '../api/evidence.ts';
+import { reaches, weaker, type Evidence } from '../api/evidence.ts';
 import type { Hypervisor, Observation } from '../api/hypervisor.ts';
 import type { Place } from '../api/place.ts';
 import type { Deadline } from './deadline.ts';
@@ -17,14 +17,15 @@ const longestPauseMs = 50;
 const acknowledged: Observation = { present: true, best: 'live', evidence: 'acknowledged', guest: {} };
 
 export interface Confirmation extends Observation {
-  /** Whether what was wanted was seen before the deadline. */
+  /** Whether what was wanted, or the best that the device can show, was seen before the deadline. */
   readonly reached: boolean;
   /** Milliseconds after the start of the wait at which it was seen. */
   readonly afterMs: number;
 }
 
 /**
- * Waits until the VMM shows the evidence that is wanted, or the deadline passes. Returns what
+ * Waits until the VMM shows the evidence that is wanted, or the best that the device can show
+ * where that is weaker, or the deadline passes. Returns what
  * there is then; a deadline is not an error here.
  * @throws VmplugError `guest-removed` when the guest let go of the device meanwhile
  */
@@ -45,7 +46,8 @@ export async function confirm(
   });
   try {
     let seen = acknowledged;
-    while (!reaches(seen.evidence, want)) {
+    const isReached = (): boolean => reaches(seen.evidence, weaker(want, seen.best));
+    while (!isReached()) {
       try {
         seen = await hypervisor.observe(vmmId, place, {
           ...deadline.exchange(1000),
@@ -57,7 +59,7 @@ export async function confirm(
         throw error;
       }
       if (removed || !seen.present) throw guestRemoved(vmmId);
-      if (reaches(seen.evidence, want) || deadline.passed() || deadline.signal?.aborted === true) break;
+      if (isReached() || deadline.passed() || deadline.signal?.aborted === true) break;
       const waitedMs = performance.now() - started;
       const isLong = waitedMs > politeAfterMs;
       if (isLong) await hypervisor.giveWay();
@@ -66,7 +68,7 @@ export async function confirm(
     }
     const afterMs = performance.now() - started;
     const isLive = reaches(seen.evidence, 'live');
-    if (isLive || !reaches(seen.evidence, want)) {
+    if (isLive || !isReached()) {
       const last = await hypervisor.observe(vmmId, place, {
         timeoutMs: deadline.signal?.aborted === true ? 1000 : deadline.exchange(1000).timeoutMs,
         ...(isLive ? { only: 'guest' } : {}),
@@ -74,7 +76,7 @@ export async function confirm(
       if (removed || !last.present) throw guestRemoved(vmmId);
       seen = { ...seen, ...last };
     }
-    return { ...seen, reached: reaches(seen.evidence, want), afterMs };
+    return { ...seen, reached: isReached(), afterMs };
   } finally {
     stopListening();
   }

@@ -5,6 +5,7 @@ import { vmmPatienceMs, type OperationContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { notFreed, notReleased, refusedByVmm, type UnplugEnd } from './detach-errors.ts';
 import { abandonOperation, closeOpen, closeOperation, openOperation, updateAttachment } from './journal.ts';
+import { putBack } from './put-back.ts';
 import { releaseBackends } from './run-plan.ts';
 import { isSilence, settleAfter } from './settle.ts';
 import { Stopwatch } from './stopwatch.ts';
@@ -57,9 +58,12 @@ async function carryOut(
   const deadline = new Deadline(request.timeoutMs, request.signal);
   let removed = false;
   try {
-    const { outcome, requested } = await unplug(context.hypervisor, attachment, deadline);
+    const { outcome, requested, released } = await unplug(context.hypervisor, attachment, deadline);
     watch.lap('confirm');
-    if (outcome !== 'released') throw giveUp(context, begun, { outcome, requested, deadline }, watch);
+    if (outcome !== 'released') {
+      const rest = outcome === 'refused' ? await putBack(context, attachment, released) : attachment;
+      throw giveUp(context, { ...begun, attachment: rest }, { outcome, requested, deadline }, watch);
+    }
     removed = true;
     context.onProgress?.('release the back end');
     await releaseBackends(context.hypervisor, attachment.plan);
@@ -94,10 +98,23 @@ function begin(context: OperationContext, request: DetachRequest): Begun {
         hint: `vmplug ls ${context.sandbox.name} lists what it has`,
       });
     }
+    refuseStaying(found);
     const operation = openOperation(tx, found, 'detach', context.owner, request.timeoutMs);
     const attachment: AttachmentRecord = { ...found, state: 'detaching' };
     tx.putAttachment(attachment);
     return { attachment, before: found.state, operation };
+  });
+}
+
+/** Some devices cannot leave a running VM, whoever asks. */
+function refuseStaying({ id, source, plan }: AttachmentRecord): void {
+  if (plan.staysUntilVmEnds === undefined) return;
+  throw new VmplugError('unsupported', {
+    action: 'detach',
+    subject: source,
+    reason: plan.staysUntilVmEnds,
+    hint: 'it stays until the VM ends, and is freed then',
+    facts: { device: id },
   });
 }
 

@@ -1,9 +1,17 @@
 import { hasCode, VmplugError } from '../api/errors.ts';
 import type { Hypervisor } from '../api/hypervisor.ts';
-import { releaseCommands, type AttachStep, type Plan } from '../api/plan.ts';
-import type { Command } from '../api/plan.ts';
+import type { AttachmentRecord } from '../api/attachment.ts';
+import {
+  releaseCommands,
+  unitsOf,
+  unplugCommands,
+  type AttachStep,
+  type Command,
+  type Plan,
+} from '../api/plan.ts';
 import { vmmPatienceMs } from './context.ts';
 import { Deadline } from './deadline.ts';
+import { unplugUnit } from './unplug.ts';
 import { Sleeper } from './wait.ts';
 
 /**
@@ -12,7 +20,8 @@ import { Sleeper } from './wait.ts';
  * @throws VmplugError what the VMM said, with `facts.undone`; `outcome-unknown` when the
  * connection was lost in between or an undo failed, and the VMM has to be asked
  */
-export async function runPlan(hypervisor: Hypervisor, plan: Plan): Promise<void> {
+export async function runPlan(hypervisor: Hypervisor, attachment: AttachmentRecord): Promise<void> {
+  const { plan } = attachment;
   const replies = await Promise.allSettled(
     hypervisor.submit(
       plan.steps.map((step) => step.run),
@@ -26,7 +35,7 @@ export async function runPlan(hypervisor: Hypervisor, plan: Plan): Promise<void>
   await undo(
     hypervisor,
     plan.steps.filter((_, index) => replies[index]?.status === 'fulfilled'),
-    plan,
+    attachment,
   );
   throw failed.reason;
 }
@@ -36,14 +45,39 @@ function isClear(error: unknown): boolean {
   return hasCode(error, 'vmm-refused') || (error instanceof VmplugError && error.facts['sent'] === false);
 }
 
-async function undo(hypervisor: Hypervisor, done: readonly AttachStep[], plan: Plan): Promise<void> {
+async function undo(
+  hypervisor: Hypervisor,
+  done: readonly AttachStep[],
+  attachment: AttachmentRecord,
+): Promise<void> {
   for (const step of done.toReversed()) {
     try {
-      await release(hypervisor, [step.undo]);
+      if (step.undoIsRequest === true) await takeOut(hypervisor, step.undo, attachment);
+      else await release(hypervisor, [step.undo]);
     } catch (error) {
-      throw unknownOutcome(plan, error);
+      throw unknownOutcome(attachment.plan, error);
     }
   }
+}
+
+/** Milliseconds for a guest to let go of a part of a group whose other part was refused. */
+const takeOutMs = 10_000;
+
+/** Asks the guest to let go of one function of a group, and waits until it has. */
+async function takeOut(
+  hypervisor: Hypervisor,
+  command: Command,
+  attachment: AttachmentRecord,
+): Promise<void> {
+  const unit = unitsOf(attachment)[unplugCommands(attachment.plan).indexOf(command)];
+  if (unit === undefined) return;
+  const { outcome } = await unplugUnit(hypervisor, unit, command, new Deadline(takeOutMs));
+  if (outcome === 'released') return;
+  throw new VmplugError('deadline-passed', {
+    action: 'take back out',
+    subject: unit.vmmId,
+    reason: `another function of its group could not be plugged, and the guest did not let go of this one (${outcome})`,
+  });
 }
 
 function unknownOutcome(plan: Plan, cause: unknown): VmplugError {

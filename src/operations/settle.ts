@@ -1,6 +1,8 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
 import { hasCode } from '../api/errors.ts';
+import { weaker } from '../api/evidence.ts';
 import type { Inventory } from '../api/hypervisor.ts';
+import { backendNames, unitsOf } from '../api/plan.ts';
 import { waitForEnd } from '../host/process-identity.ts';
 import type { Transaction } from '../store/store.ts';
 import { vmmPatienceMs, type OperationContext } from './context.ts';
@@ -21,10 +23,7 @@ export type Settled = 'attached' | 'released' | 'detaching' | 'gone';
  */
 export async function settleSandbox(context: OperationContext): Promise<Map<string, Settled>> {
   const open = context.store.read((tx) =>
-    tx
-      .attachments(context.sandbox.name)
-      .filter(({ state }) => state !== 'attached')
-      .filter(({ id }) => runningOperation(tx, id) === undefined),
+    tx.unsettledAttachments(context.sandbox.name).filter(({ id }) => runningOperation(tx, id) === undefined),
   );
   const settled = new Map<string, Settled>();
   if (open.length === 0) return settled;
@@ -100,9 +99,11 @@ async function settle(
   drainMs?: number,
 ): Promise<Settled | undefined> {
   const { hypervisor, store } = context;
-  const { vmmId } = attachment.plan;
-  if (!inventory.devices.includes(vmmId)) {
-    if (inventory.backends.includes(vmmId)) await releaseBackends(hypervisor, attachment.plan, drainMs);
+  const units = unitsOf(attachment);
+  const present = units.filter(({ vmmId }) => inventory.devices.includes(vmmId));
+  if (present.length === 0) {
+    const isLeft = backendNames(attachment.plan).some((name) => inventory.backends.includes(name));
+    if (isLeft) await releaseBackends(hypervisor, attachment.plan, drainMs);
     return store.write((tx) =>
       ifUnchanged(tx, attachment, () => {
         tx.deleteAttachment(attachment.id);
@@ -113,17 +114,29 @@ async function settle(
   }
   // Whether the guest was asked before the process ended is not known; the device is still there.
   if (attachment.state === 'detaching') return 'detaching';
-  const { evidence, guest, present } = await hypervisor.observe(vmmId, attachment.place, {
-    timeoutMs: vmmPatienceMs,
-  });
+  // A part of a group is of no use to the guest: the rest of it is to leave too.
+  if (present.length < units.length) {
+    return store.write((tx) =>
+      ifUnchanged(tx, attachment, () => {
+        tx.putAttachment({ ...attachment, state: 'detaching' });
+        closeOpen(tx, attachment.id, 'failed');
+        return 'detaching';
+      }),
+    );
+  }
+  const seen = await Promise.all(
+    units.map(({ vmmId, place }) => hypervisor.observe(vmmId, place, { timeoutMs: vmmPatienceMs })),
+  );
   // It left after the inventory was taken: the next look releases what it held.
-  if (!present) return undefined;
+  if (seen.some((observation) => !observation.present)) return undefined;
+  const evidence = seen.map((observation) => observation.evidence ?? 'acknowledged').reduce(weaker);
+  const guest = seen[0]?.guest;
   return store.write((tx) =>
     ifUnchanged(tx, attachment, () => {
       tx.putAttachment({
         ...attachment,
         state: 'attached',
-        ...(evidence === undefined ? {} : { evidence }),
+        evidence,
         guest: { ...attachment.guest, ...guest },
       });
       closeOpen(tx, attachment.id, 'done');

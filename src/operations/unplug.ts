@@ -1,7 +1,8 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
+import { hasCode } from '../api/errors.ts';
 import { reaches } from '../api/evidence.ts';
 import type { Hypervisor } from '../api/hypervisor.ts';
-import { unplugCommand } from '../api/plan.ts';
+import { unitsOf, unplugCommands, type Command, type PlannedUnit } from '../api/plan.ts';
 import { vmmPatienceMs } from './context.ts';
 import type { Deadline } from './deadline.ts';
 import { hear, newUnplug, next, type UnplugInput, type UnplugOutcome } from './unplug-machine.ts';
@@ -11,11 +12,13 @@ export interface Unplugged {
   readonly outcome: UnplugOutcome;
   /** Whether the guest was asked; while it was not, nothing has changed. */
   readonly requested: boolean;
+  /** Devices that the VM no longer has, by the VMM's name of them. */
+  readonly released: readonly string[];
 }
 
 /**
- * Asks the guest to let go of a device and waits until the VMM says that it has. Runs the
- * unplug state machine; what it decides on is in `unplug-machine.ts`.
+ * Asks the guest to let go of everything that an attachment has in the VM, at once, and waits
+ * until the VMM says that it has. A group is released when all of it is.
  * @throws VmplugError what the VMM throws; `vm-gone` and `outcome-unknown` when it is lost
  */
 export async function unplug(
@@ -23,10 +26,43 @@ export async function unplug(
   attachment: AttachmentRecord,
   deadline: Deadline,
 ): Promise<Unplugged> {
-  const command = unplugCommand(attachment.plan);
-  if (command === undefined) return { outcome: 'released', requested: false };
-  const vmmId = attachment.plan.vmmId;
-  const policy = hypervisor.unplugPolicy(attachment.place);
+  const units = unitsOf(attachment);
+  // All are waited for, so that nothing goes on behind the back of whoever hears of a failure.
+  const settled = await Promise.allSettled(
+    unplugCommands(attachment.plan).flatMap((command, index) => {
+      const unit = units[index];
+      return unit === undefined ? [] : [unplugUnit(hypervisor, unit, command, deadline)];
+    }),
+  );
+  const ends = settled.map((end) => (end.status === 'fulfilled' ? end.value : undefined));
+  const released = units.filter((_, index) => ends[index]?.outcome === 'released').map(({ vmmId }) => vmmId);
+  const broken = settled.find((end) => end.status === 'rejected');
+  if (broken !== undefined) {
+    if (released.length === 0 || !hasCode(broken.reason, 'vmm-refused')) throw broken.reason;
+    return { outcome: 'refused', requested: true, released };
+  }
+  return {
+    outcome: worst.find((outcome) => ends.some((end) => end?.outcome === outcome)) ?? 'released',
+    requested: ends.some((end) => end?.requested === true),
+    released,
+  };
+}
+
+/** What keeps a group from being released, worst first. */
+const worst: readonly UnplugOutcome[] = ['refused', 'expired', 'paused'];
+
+/**
+ * Asks the guest to let go of one device. Runs the unplug state machine; what it decides on is in
+ * `unplug-machine.ts`.
+ * @throws VmplugError as {@link unplug}
+ */
+export async function unplugUnit(
+  hypervisor: Hypervisor,
+  { vmmId, place }: PlannedUnit,
+  command: Command,
+  deadline: Deadline,
+): Promise<Omit<Unplugged, 'released'>> {
+  const policy = hypervisor.unplugPolicy(place);
   const sleeper = new Sleeper();
   const started = performance.now();
   let state = newUnplug(performance.now(), 'running');
@@ -51,7 +87,7 @@ export async function unplug(
         break;
       }
       case 'look':
-        take(await look(hypervisor, attachment, deadline));
+        take(await look(hypervisor, { vmmId, place }, deadline));
         break;
       case 'wait':
         if (performance.now() - started > politeAfterMs) await hypervisor.giveWay();
@@ -66,19 +102,13 @@ const lookPatienceMs = 2_000;
 
 async function look(
   hypervisor: Hypervisor,
-  attachment: AttachmentRecord,
+  { vmmId, place }: PlannedUnit,
   deadline: Deadline,
 ): Promise<UnplugInput> {
   const options = { timeoutMs: deadline.exchange(lookPatienceMs).timeoutMs };
-  const [observation, status] = await Promise.all([
-    hypervisor.observe(attachment.plan.vmmId, attachment.place, options),
+  const [{ present, evidence, best }, status] = await Promise.all([
+    hypervisor.observe(vmmId, place, options),
     hypervisor.status(options),
   ]);
-  return {
-    heard: 'look',
-    present: observation.present,
-    live: reaches(observation.evidence, 'live'),
-    status,
-    now: performance.now(),
-  };
+  return { heard: 'look', present, live: reaches(evidence, best), status, now: performance.now() };
 }

@@ -50,4 +50,19 @@ export const migrations: readonly string[] = [
     format TEXT NOT NULL CHECK (format IN ('raw', 'qcow2'))
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE INDEX unsettled_attachments ON attachments(sandbox) WHERE record ->> 'state' <> 'attached';
+
+  CREATE TABLE managed_devices (
+    sandbox TEXT NOT NULL REFERENCES sandboxes(name) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    record TEXT NOT NULL,
+    PRIMARY KEY (sandbox, id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE v1_states (
+    sandbox TEXT PRIMARY KEY REFERENCES sandboxes(name) ON DELETE CASCADE,
+    document TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

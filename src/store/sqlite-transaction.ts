@@ -9,6 +9,7 @@ import {
   type ImageFormat,
 } from '../api/host-device.ts';
 import { parseExact, stringifyExact } from '../api/exact-json.ts';
+import type { ManagedDeviceRecord } from '../api/managed-device.ts';
 import type { OperationRecord } from '../api/operation.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
 import { claimsAgree } from '../host/claim-modes.ts';
@@ -50,6 +51,13 @@ export class SqliteTransaction implements Transaction, Claims {
     return sandbox === undefined
       ? this.#records('SELECT record FROM attachments ORDER BY seq')
       : this.#records('SELECT record FROM attachments WHERE sandbox = ? ORDER BY seq', sandbox);
+  }
+
+  unsettledAttachments(sandbox: string): AttachmentRecord[] {
+    return this.#records(
+      "SELECT record FROM attachments WHERE sandbox = ? AND record ->> 'state' <> 'attached' ORDER BY seq",
+      sandbox,
+    );
   }
 
   attachment(id: string): AttachmentRecord | undefined {
@@ -104,9 +112,42 @@ export class SqliteTransaction implements Transaction, Claims {
   #pruneOperations(sandbox: string): void {
     this.#run(
       `DELETE FROM operations WHERE sandbox = ?1 AND device NOT IN (SELECT id FROM attachments)
+       AND device NOT IN (SELECT id FROM managed_devices WHERE sandbox = ?1)
        AND seq <= (SELECT max(seq) FROM operations) - ?2`,
       sandbox,
       keptOperations,
+    );
+  }
+
+  managedDevices(sandbox: string): ManagedDeviceRecord[] {
+    return this.#records('SELECT record FROM managed_devices WHERE sandbox = ? ORDER BY id', sandbox);
+  }
+
+  putManagedDevice(sandbox: string, record: ManagedDeviceRecord): void {
+    this.#run(
+      `INSERT INTO managed_devices (sandbox, id, record) VALUES (?, ?, ?)
+       ON CONFLICT (sandbox, id) DO UPDATE SET record = excluded.record`,
+      sandbox,
+      record.state.ID,
+      stringifyExact(record),
+    );
+  }
+
+  deleteManagedDevice(sandbox: string, id: string): void {
+    this.#run('DELETE FROM managed_devices WHERE sandbox = ? AND id = ?', sandbox, id);
+  }
+
+  v1State(sandbox: string): string | undefined {
+    const row = this.#statement('SELECT document FROM v1_states WHERE sandbox = ?').get(sandbox);
+    return row === undefined ? undefined : String(row['document']);
+  }
+
+  putV1State(sandbox: string, document: string): void {
+    this.#run(
+      `INSERT INTO v1_states (sandbox, document) VALUES (?, ?)
+       ON CONFLICT (sandbox) DO UPDATE SET document = excluded.document`,
+      sandbox,
+      document,
     );
   }
 

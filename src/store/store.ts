@@ -1,5 +1,6 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
 import type { HostIdentity, ImageFormat } from '../api/host-device.ts';
+import type { ManagedDeviceRecord } from '../api/managed-device.ts';
 import type { OperationRecord } from '../api/operation.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
 
@@ -19,6 +20,8 @@ export interface Transaction {
 
   /** In order of creation. */
   attachments(sandbox?: string): AttachmentRecord[];
+  /** Those of a sandbox that are in another state than `attached`. */
+  unsettledAttachments(sandbox: string): AttachmentRecord[];
   attachment(id: string): AttachmentRecord | undefined;
   putAttachment(record: AttachmentRecord): void;
   /** Deletes an attachment with its claims and its place. */
@@ -28,6 +31,15 @@ export interface Transaction {
   operations(filter: { sandbox?: string; device?: string }): OperationRecord[];
   operation(id: string): OperationRecord | undefined;
   putOperation(record: OperationRecord): void;
+
+  /** The devices of the sandbox's `DeviceManager`, by id. */
+  managedDevices(sandbox: string): ManagedDeviceRecord[];
+  putManagedDevice(sandbox: string, record: ManagedDeviceRecord): void;
+  deleteManagedDevice(sandbox: string, id: string): void;
+
+  /** The documents of v1 that the sandbox was imported from, as one JSON text. */
+  v1State(sandbox: string): string | undefined;
+  putV1State(sandbox: string, document: string): void;
 
   /** Keys of the places of `sandbox` that are given out. */
   takenPlaces(sandbox: string): ReadonlySet<string>;

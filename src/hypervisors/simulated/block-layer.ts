@@ -1,4 +1,5 @@
 import type { JsonValue } from '../../api/json.ts';
+import type { Hold } from './hold.ts';
 import { Refusal } from './simulated-errors.ts';
 
 /** The longest node name of QEMU, in bytes. */
@@ -61,11 +62,20 @@ export class BlockLayer {
     this.#nodes.delete(name);
   }
 
-  /** A device takes a node for itself. */
-  use(name: string, device: string): void {
+  /** Finds the node that a device of `model` is given as its drive. */
+  reserve(name: string, model: string): Hold {
     const node = this.#nodes.get(name);
-    if (node === undefined)
-      throw new Refusal(`Property 'virtio-blk-device.drive' can't find value '${name}'`);
+    if (node === undefined && name !== '') {
+      throw new Refusal(`Property '${model}.drive' can't find value '${name}'`);
+    }
+    return (device) => {
+      if (node === undefined) throw new Refusal('drive property not set');
+      this.#use(node, device);
+    };
+  }
+
+  #use(node: Node, device: string): void {
+    const { name } = node;
     const user = this.#users.get(name);
     if (user !== undefined) throw new Refusal(`Permission conflict on node '${name}': ${user} uses it`);
     this.#checkLock(node);

@@ -1,5 +1,4 @@
 import type { JsonObject } from '../../api/json.ts';
-import { slotText, type Place } from '../../api/place.ts';
 import { Refusal } from './simulated-errors.ts';
 
 /** An argument that is a text; empty when it is none. */
@@ -8,23 +7,37 @@ export function textOf(args: JsonObject, key: string): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** Whether the arguments of `device_add` name that place. */
-export function isAt(place: Place, args: JsonObject): boolean {
-  switch (place.transport) {
-    case 'pci':
-      return args['addr'] === slotText(place.slot);
-    case 'scsi':
-      return (
-        args['channel'] === place.channel && args['scsi-id'] === place.scsiId && args['lun'] === place.lun
-      );
-  }
+/** An argument that is a whole number; `undefined` when it is none. */
+export function numberOf(args: JsonObject, key: string): number | undefined {
+  const value = args[key];
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined;
 }
 
-/** QEMU's words for a place that something sits at. */
-export function taken(place: Place, by: string): Refusal {
-  const text =
-    place.transport === 'pci'
-      ? `PCI: slot ${place.slot} function 0 not available for virtio-blk-pci, in use by ${by}`
-      : `lun already used by '${by}'`;
-  return new Refusal(text, 'place-taken');
+/** An argument that is an object; empty when it is none. */
+export function objectOf(args: JsonObject, key: string): JsonObject {
+  const value = args[key];
+  return typeof value === 'object' && value !== null && !isArray(value) ? value : {};
+}
+
+/** `Array.isArray` does not tell a read-only array from an object. */
+function isArray(value: object): value is readonly unknown[] {
+  return Array.isArray(value);
+}
+
+/**
+ * An argument that must be there.
+ * @throws Refusal
+ */
+export function required(args: JsonObject, key: string): string {
+  if (args[key] === undefined) throw new Refusal(`Parameter '${key}' is missing`);
+  return textOf(args, key);
+}
+
+/**
+ * The id under which QEMU is to keep something (`id_wellformed`).
+ * @throws Refusal
+ */
+export function checkId(id: string): string {
+  if (!/^[A-Za-z][A-Za-z0-9\-._]*$/.test(id)) throw new Refusal("Parameter 'id' expects an identifier");
+  return id;
 }

@@ -1,7 +1,9 @@
 import type { Evidence } from '../../api/evidence.ts';
 import type { UnplugPolicy, VmmFacts, VmStatus } from '../../api/hypervisor.ts';
 import type { Place } from '../../api/place.ts';
+import type { HostFunctionState } from './host-functions.ts';
 import type { SimulatedBus } from './simulated-buses.ts';
+import type { SimulatedPlace } from './simulated-places.ts';
 
 /** What the guest does of itself. */
 export interface GuestBehaviour {
@@ -13,9 +15,12 @@ export interface GuestBehaviour {
 
 export interface SimulatedMachineOptions {
   readonly name?: string;
+  /** What it can do: everything by default. What is left out it refuses as QEMU does. */
   readonly facts?: VmmFacts;
-  /** Four root ports and a SCSI controller by default. */
+  /** Four root ports and a SCSI controller by default; `everyBus()` has room for all kinds. */
   readonly buses?: readonly SimulatedBus[];
+  /** What the host lets it have through VFIO: everything by default. */
+  readonly functions?: readonly HostFunctionState[];
   readonly guest?: Partial<GuestBehaviour>;
   readonly unplugPolicy?: (place: Place) => UnplugPolicy;
   readonly status?: VmStatus;
@@ -24,21 +29,12 @@ export interface SimulatedMachineOptions {
 /** A device as the machine has it. */
 export interface SimulatedDevice {
   readonly id: string;
-  readonly place: Place;
+  /** QEMU's name of what it is: `virtio-blk-pci`. */
+  readonly model: string;
+  /** The strongest evidence that the VMM can give of it. */
+  readonly best: Evidence;
+  readonly place: SimulatedPlace;
   readonly evidence: Evidence;
   /** A removal was requested and the guest has not answered. */
   readonly leaving: boolean;
 }
-
-/** What a simulated machine can do by default: what a QEMU of today can. */
-export const simulatedFacts: VmmFacts = {
-  type: 'mock',
-  version: '1.0.0',
-  machine: 'simulated',
-  features: [
-    ...['device:virtio-blk-pci', 'device:scsi-hd', 'format:raw', 'format:qcow2', 'aio:threads', 'aio:native'],
-    ...['virtio-blk-pci', 'scsi-hd'].flatMap((model) =>
-      ['serial', 'share-rw', 'write-cache'].map((name) => `property:${model}.${name}`),
-    ),
-  ],
-};

@@ -1,23 +1,33 @@
-import { placeKey, slotText, type Bus, type Place, type UnplugMethod } from '../../api/place.ts';
+import { placeKey, type Bus, type Place, type UnplugMethod } from '../../api/place.ts';
+import { capacityOf, placesOf } from './simulated-places.ts';
+
+interface BusBase {
+  readonly name: string;
+  readonly refuses?: string;
+}
 
 /** A bus of a simulated machine. */
-export type SimulatedBus =
-  | {
-      readonly transport: 'pci';
-      readonly name: string;
-      /** Slots that take devices; a root port has slot 0 only. */
-      readonly slots: readonly number[];
-      readonly unplug: UnplugMethod;
-      readonly refuses?: string;
-    }
-  | {
-      readonly transport: 'scsi';
-      readonly name: string;
-      readonly controller: string;
-      /** Units on target 0. */
-      readonly units: number;
-      readonly refuses?: string;
-    };
+export type SimulatedBus = BusBase &
+  (
+    | {
+        readonly transport: 'pci';
+        /** Slots that take devices; a root port has slot 0 only. */
+        readonly slots: readonly number[];
+        readonly unplug: UnplugMethod;
+      }
+    | {
+        readonly transport: 'scsi';
+        readonly controller: string;
+        /** Units on target 0. */
+        readonly units: number;
+      }
+    /** The channel subsystem. */
+    | { readonly transport: 'ccw' }
+    /** Slots for memory devices. QEMU has no bus of that name: `device_add` cannot be given it. */
+    | { readonly transport: 'memory'; readonly slots: number }
+    /** Takes one device. */
+    | { readonly transport: 'ap' }
+  );
 
 /** `count` root ports, `port0` and so on, each with one slot. */
 export function rootPorts(count: number, unplug: UnplugMethod = 'acpi'): SimulatedBus[] {
@@ -29,44 +39,41 @@ export function rootPorts(count: number, unplug: UnplugMethod = 'acpi'): Simulat
   }));
 }
 
-/** Every place on a bus, best first. */
-export function placesOf(bus: SimulatedBus, index: number): Place[] {
-  if (bus.transport === 'pci') {
-    return bus.slots.map((slot) => ({
-      transport: 'pci',
-      bus: bus.name,
-      slot,
-      path: [slotText(index + 1), slotText(slot)],
-      unplug: bus.unplug,
-    }));
-  }
-  return Array.from({ length: bus.units }, (_, lun) => ({
-    transport: 'scsi',
-    bus: bus.name,
-    channel: 0,
-    scsiId: 0,
-    lun,
-    controller: bus.controller,
-    unplug: 'immediate',
-  }));
+/** Room for every kind of device, which no real machine has: 8 root ports, and one of each other bus. */
+export function everyBus(unplug: UnplugMethod = 'acpi'): SimulatedBus[] {
+  return [
+    ...rootPorts(8, unplug),
+    { transport: 'scsi', name: 'scsi0.0', controller: 'scsi0', units: 8 },
+    { transport: 'memory', name: 'memory', slots: 8 },
+    { transport: 'ccw', name: 'virtual-css' },
+    { transport: 'ap', name: 'ap-bus' },
+  ];
 }
 
-/** The picture of the buses with what is at their places by key. */
+const kinds = {
+  pci: 'simulated port',
+  scsi: 'simulated controller',
+  ccw: 'simulated channel subsystem',
+  memory: 'simulated memory slots',
+  ap: 'simulated adjunct processors',
+} as const;
+
+/** The picture of the buses, with the devices at their places. */
 export function describeSimulatedBuses(
   buses: readonly SimulatedBus[],
-  occupants: ReadonlyMap<string, string>,
+  devices: readonly { readonly id: string; readonly place: Place }[],
 ): Bus[] {
-  return buses.map((bus, index) => {
-    const places = placesOf(bus, index);
-    const keys = places.map(placeKey);
-    return {
-      name: bus.name,
-      transport: bus.transport,
-      kind: bus.transport === 'pci' ? 'simulated port' : 'simulated controller',
-      ...(bus.refuses === undefined ? {} : { refuses: bus.refuses }),
-      places,
-      capacity: places.length,
-      taken: new Map(keys.flatMap((key) => (occupants.has(key) ? [[key, occupants.get(key) ?? '']] : []))),
-    };
-  });
+  return buses.map((bus, index) => ({
+    name: bus.name,
+    transport: bus.transport,
+    kind: kinds[bus.transport],
+    ...(bus.refuses === undefined ? {} : { refuses: bus.refuses }),
+    places: placesOf(bus, index),
+    capacity: capacityOf(bus),
+    taken: new Map(
+      devices
+        .filter(({ place }) => place.bus === bus.name && place.transport === bus.transport)
+        .map(({ id, place }) => [placeKey(place), id]),
+    ),
+  }));
 }

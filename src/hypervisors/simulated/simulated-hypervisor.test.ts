@@ -1,38 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { VmplugError } from '../../api/errors.ts';
-import type { Command } from '../../api/plan.ts';
 import { placeKey } from '../../api/place.ts';
-import { rootPorts, SimulatedHypervisor, SimulatedMachine } from './index.ts';
-
-const limits = { timeoutMs: 5_000 };
-const node = (name: string, filename = '/disk'): Command => ({
-  execute: 'blockdev-add',
-  arguments: {
-    driver: 'raw',
-    'node-name': name,
-    'read-only': false,
-    file: { driver: 'file', 'node-name': `${name}-f`, filename },
-  },
-});
-const plug = (id: string, bus = 'port0'): Command => ({
-  execute: 'device_add',
-  arguments: { driver: 'virtio-blk-pci', id, bus, addr: '00', drive: id },
-});
-const unplug = (id: string): Command => ({ execute: 'device_del', arguments: { id } });
-const remove = (name: string): Command => ({ execute: 'blockdev-del', arguments: { 'node-name': name } });
-
-function connected(machine: SimulatedMachine): SimulatedHypervisor {
-  return new SimulatedHypervisor(machine);
-}
-
-async function outcomes(hypervisor: SimulatedHypervisor, ...commands: Command[]): Promise<string[]> {
-  const replies = await Promise.allSettled(hypervisor.submit(commands, limits));
-  return replies.map((reply) => {
-    if (reply.status === 'fulfilled') return 'ok';
-    expect(reply.reason).toBeInstanceOf(VmplugError);
-    return reply.reason instanceof VmplugError ? `${reply.reason.code}: ${reply.reason.reason}` : '';
-  });
-}
+import { connected, limits, node, outcomes, plug, removeNode, unplug } from './commands.testing.ts';
+import { rootPorts, SimulatedMachine } from './index.ts';
 
 describe('block nodes and places', () => {
   test('a plug, its evidence, and the way back', async () => {
@@ -42,7 +11,9 @@ describe('block nodes and places', () => {
     const [device] = machine.devices;
     expect(device).toMatchObject({ id: 'a', evidence: 'live', leaving: false });
     expect(await hypervisor.inventory(limits)).toEqual({ devices: ['a'], backends: ['a', 'a-f'] });
-    expect(await outcomes(hypervisor, remove('a'), unplug('a'), remove('a'), remove('a'))).toEqual([
+    expect(
+      await outcomes(hypervisor, removeNode('a'), unplug('a'), removeNode('a'), removeNode('a')),
+    ).toEqual([
       'vmm-refused: Node a is in use',
       'ok',
       'ok',
@@ -58,7 +29,7 @@ describe('block nodes and places', () => {
       [
         "vmm-refused: Duplicate nodes with node-name='a'",
         "vmm-refused: Duplicate device ID 'a'",
-        'vmm-refused: PCI: slot 0 function 0 not available for virtio-blk-pci, in use by a',
+        'vmm-refused: PCI: slot 0 function 0 not available for virtio-blk-pci, in use by virtio-blk-pci,id=a',
         "vmm-refused: Property 'virtio-blk-device.drive' can't find value 'zz'",
       ],
     );

@@ -13,6 +13,7 @@ import type { JsonValue } from '../../api/json.ts';
 import type { Bus, Place } from '../../api/place.ts';
 import type { Command } from '../../api/plan.ts';
 import type { FaultKind } from './faults.ts';
+import { guestAddress } from './guest-address.ts';
 import { givenUp, lost, means, Refusal, refused, unsent, vmGone } from './simulated-errors.ts';
 import type { SimulatedMachine } from './simulated-machine.ts';
 import { waitInVain } from './wait-in-vain.ts';
@@ -92,13 +93,11 @@ export class SimulatedHypervisor implements Hypervisor {
     return this.#exchange('observe', options, () => {
       const device = this.machine.device(vmmId);
       if (device === undefined) return { present: false, best: 'live', guest: {} };
-      const { evidence, place } = device;
-      const numbered = place.transport === 'pci' && evidence !== 'acknowledged';
       return {
         present: true,
-        evidence,
-        best: 'live',
-        guest: numbered ? { pci: `0000:${place.path.join(':')}.0` } : {},
+        evidence: device.evidence,
+        best: device.best,
+        guest: guestAddress(device),
       };
     });
   }
@@ -106,7 +105,7 @@ export class SimulatedHypervisor implements Hypervisor {
   async inventory(options: ExchangeOptions): Promise<Inventory> {
     return this.#exchange('inventory', options, () => ({
       devices: this.machine.devices.map(({ id }) => id),
-      backends: this.machine.nodes.names,
+      backends: this.machine.backEnds.names,
     }));
   }
 

@@ -1,33 +1,36 @@
 import { VmplugError } from '../../api/errors.ts';
-import { evidenceLevels, type Evidence } from '../../api/evidence.ts';
+import { reaches, weaker, type Evidence } from '../../api/evidence.ts';
 import type { DeviceEvent, UnplugPolicy, VmmFacts, VmStatus } from '../../api/hypervisor.ts';
 import type { JsonObject, JsonValue } from '../../api/json.ts';
 import { placeKey, type Bus, type Place } from '../../api/place.ts';
 import type { Command } from '../../api/plan.ts';
-import { BlockLayer } from './block-layer.ts';
-import { isAt, taken, textOf } from './device-arguments.ts';
+import { BackEnds } from './back-ends.ts';
+import type { BlockLayer } from './block-layer.ts';
+import { checkModel, checkProperties } from './check-model.ts';
+import { required, textOf } from './device-arguments.ts';
+import { deviceModels } from './device-models.ts';
 import { Faults, type Fault } from './faults.ts';
-import { describeSimulatedBuses, placesOf, rootPorts, type SimulatedBus } from './simulated-buses.ts';
-import {
-  simulatedFacts,
-  type GuestBehaviour,
-  type SimulatedDevice,
-  type SimulatedMachineOptions,
-} from './machine-options.ts';
+import { findBus } from './find-bus.ts';
+import { findPlace } from './find-place.ts';
+import type { GuestBehaviour, SimulatedDevice, SimulatedMachineOptions } from './machine-options.ts';
+import { describeSimulatedBuses, rootPorts, type SimulatedBus } from './simulated-buses.ts';
 import { Refusal } from './simulated-errors.ts';
+import { simulatedFacts } from './simulated-facts.ts';
+import { placesOf } from './simulated-places.ts';
 
 /**
- * A VM without a VM, for tests: it keeps block nodes and devices as QEMU does, and its guest
+ * A VM without a VM, for tests: it keeps back ends and devices as QEMU 7.2 does, and its guest
  * does what it is told. Time plays no part; a guest that is to answer later answers when
  * {@link advance} or {@link letGo} is called.
  *
- * Invariants: a place has one device at most; a device that left is never seen again; an event
- * is said once, to those who listen then.
+ * Invariants: a place has one device at most, and a back end one user; a command that is refused
+ * changes nothing; a device that left is never seen again; an event is said once, to those who
+ * listen then.
  */
 export class SimulatedMachine {
   readonly name: string;
   readonly facts: VmmFacts;
-  readonly nodes = new BlockLayer();
+  readonly backEnds: BackEnds;
   readonly faults = new Faults();
   /** Every command that the machine carried out or refused, in order. */
   readonly log: { readonly command: Command; readonly refused?: string }[] = [];
@@ -46,6 +49,7 @@ export class SimulatedMachine {
   constructor(options: SimulatedMachineOptions = {}) {
     this.name = options.name ?? 'simulated';
     this.facts = options.facts ?? simulatedFacts;
+    this.backEnds = new BackEnds(options.functions);
     this.#buses = options.buses ?? [
       ...rootPorts(4),
       { transport: 'scsi', name: 'scsi0.0', controller: 'scsi0', units: 8 },
@@ -63,6 +67,10 @@ export class SimulatedMachine {
     return this.#status === 'ended';
   }
 
+  get nodes(): BlockLayer {
+    return this.backEnds.nodes;
+  }
+
   /** What is plugged, in the order in which it was. */
   get devices(): SimulatedDevice[] {
     return [...this.#devices.values()];
@@ -73,8 +81,7 @@ export class SimulatedMachine {
   }
 
   buses(): Bus[] {
-    const occupants = new Map(this.devices.map(({ id, place }) => [placeKey(place), id]));
-    return describeSimulatedBuses(this.#buses, occupants);
+    return describeSimulatedBuses(this.#buses, this.devices);
   }
 
   /** How often a command was carried out or refused. */
@@ -102,7 +109,7 @@ export class SimulatedMachine {
     this.#status = 'running';
     for (const { id, leaving } of this.devices) {
       this.#take(id);
-      if (leaving) this.#answerUnplug(id);
+      if (leaving && !this.isEnded) this.#answerUnplug(id);
     }
   }
 
@@ -112,25 +119,34 @@ export class SimulatedMachine {
     for (const listener of this.#deathListeners) listener();
   }
 
-  /** The guest gets as far as `evidence` with a device. */
+  /** The guest gets as far as `evidence` with a device, as far as the VMM can tell. */
   advance(id: string, evidence: Evidence): void {
     const device = this.#get(id);
-    this.#devices.set(id, { ...device, evidence });
+    this.#devices.set(id, { ...device, evidence: weaker(evidence, device.best) });
   }
 
-  /** The guest lets go of a device, asked or not, and the VMM says so. */
+  /**
+   * The guest lets go of a device, asked or not, and the VMM says so. A network card whose back
+   * end was deleted before takes the whole VM with it, as in QEMU 7.2 (`get_vhost_net`).
+   */
   letGo(id: string): void {
     this.#get(id);
+    if (this.backEnds.netdevs.isOrphan(id)) return this.die();
     this.#devices.delete(id);
-    this.nodes.leave(id);
+    this.backEnds.leave(id);
     this.#say(id, 'removed');
   }
 
   /** Somebody else plugs a device, at a place by its key. */
   plugForeign(id: string, key: string): void {
-    const place = this.#buses.flatMap(placesOf).find((each) => placeKey(each) === key);
-    if (place === undefined) throw invalid('plug a foreign device at', key, 'there is no such place');
-    this.#devices.set(id, { id, place, evidence: 'live', leaving: false });
+    const places = Iterator.from(this.#buses.entries()).flatMap(([index, bus]) => placesOf(bus, index));
+    const place = places.find((each) => placeKey(each) === key);
+    const kind = [...deviceModels].find(([, { transport }]) => transport === place?.transport);
+    if (place === undefined || kind === undefined) {
+      throw invalid('plug a foreign device at', key, 'there is no such place');
+    }
+    const [model, { best }] = kind;
+    this.#devices.set(id, { id, model, best, place, evidence: best, leaving: false });
   }
 
   /** Hears what is said of devices; returns what stops it. */
@@ -171,39 +187,36 @@ export class SimulatedMachine {
   }
 
   #execute(name: string, args: JsonObject): void {
-    switch (name) {
-      case 'blockdev-add':
-        return this.nodes.add(args);
-      case 'blockdev-del':
-        return this.nodes.remove(textOf(args, 'node-name'));
-      case 'device_add':
-        return this.#plug(args);
-      case 'device_del':
-        return this.#requestUnplug(textOf(args, 'id'));
-      default:
-        throw new Refusal(`The command ${name} has not been found`, 'other', 'CommandNotFound');
+    if (name === 'device_add') return this.#plug(args);
+    if (name === 'device_del') return this.#requestUnplug(required(args, 'id'));
+    const command = this.backEnds.command(name);
+    if (command === undefined) {
+      throw new Refusal(`The command ${name} has not been found`, 'other', 'CommandNotFound');
     }
+    command(args);
   }
 
+  /** In QEMU's order: what and where, its properties, its place, and then it takes its back end. */
   #plug(args: JsonObject): void {
+    const { transport, best, reserve } = checkModel(args, this.facts);
     const id = textOf(args, 'id');
     if (this.#devices.has(id)) throw new Refusal(`Duplicate device ID '${id}'`);
-    const index = this.#buses.findIndex(({ name }) => name === args['bus']);
-    const bus = this.#buses[index];
-    if (bus === undefined) throw new Refusal(`Bus '${textOf(args, 'bus')}' not found`);
-    if (bus.refuses !== undefined) throw new Refusal(`Bus '${bus.name}' does not support hotplugging`);
-    const place = placesOf(bus, index).find((each) => isAt(each, args));
-    if (place === undefined) throw new Refusal(`bus '${bus.name}' has no such place`);
-    const occupant = this.devices.find((device) => placeKey(device.place) === placeKey(place));
-    if (occupant !== undefined) throw taken(place, occupant.id);
-    this.nodes.use(textOf(args, 'drive'), id);
-    this.#devices.set(id, { id, place, evidence: 'acknowledged', leaving: false });
+    const { bus, index } = findBus(this.#buses, transport, args, this.devices);
+    checkProperties(args, this.facts);
+    const hold = reserve(args, this.backEnds);
+    const place = findPlace(bus, index, args, this.devices);
+    hold(id);
+    const model = textOf(args, 'driver');
+    this.#devices.set(id, { id, model, best, place, evidence: 'acknowledged', leaving: false });
     this.#take(id);
   }
 
   #requestUnplug(id: string): void {
     const device = this.#devices.get(id);
     if (device === undefined) throw new Refusal(`Device '${id}' not found`, 'not-found');
+    if (device.place.transport === 'memory') {
+      throw new Refusal('nvdimm device hot unplug is not supported yet.');
+    }
     if (device.leaving && device.place.unplug === 'pcie-native') {
       throw new Refusal(`Device ${id} is already in the process of unplug`);
     }
@@ -223,9 +236,8 @@ export class SimulatedMachine {
 
   #take(id: string): void {
     const device = this.#get(id);
-    const reach = this.#behaviour(id).onPlug;
-    const further = evidenceLevels.indexOf(reach) > evidenceLevels.indexOf(device.evidence);
-    if (this.#status === 'running' && further) this.advance(id, reach);
+    const reach = weaker(this.#behaviour(id).onPlug, device.best);
+    if (this.#status === 'running' && !reaches(device.evidence, reach)) this.advance(id, reach);
   }
 
   #behaviour(id: string): GuestBehaviour {

@@ -1,0 +1,77 @@
+import type { JsonObject } from '../../api/json.ts';
+import { objectOf, required, textOf } from './device-arguments.ts';
+import type { Hold } from './hold.ts';
+import { Refusal } from './simulated-errors.ts';
+
+/**
+ * The character devices of a machine, connected to UNIX sockets, as `chardev-add` and
+ * `chardev-remove` see them. Each has one user at most: a device, or a network back end.
+ */
+export class CharacterDevices {
+  readonly #users = new Map<string, string | undefined>();
+  readonly #silent = new Set<string>();
+
+  get names(): string[] {
+    return [...this.#users.keys()];
+  }
+
+  /** Nobody listens on a socket. */
+  silence(path: string): void {
+    this.#silent.add(path);
+  }
+
+  add(args: JsonObject): void {
+    const id = required(args, 'id');
+    required(args, 'backend');
+    if (this.#users.has(id)) throw new Refusal(`Chardev with id '${id}' already exists`);
+    const path = textOf(
+      objectOf(objectOf(objectOf(objectOf(args, 'backend'), 'data'), 'addr'), 'data'),
+      'path',
+    );
+    if (this.#silent.has(path)) {
+      throw new Refusal(
+        `Failed to add chardev '${id}': Failed to connect to '${path}': No such file or directory`,
+      );
+    }
+    this.#users.set(id, undefined);
+  }
+
+  remove(id: string): void {
+    if (!this.#users.has(id)) throw new Refusal(`Chardev '${id}' not found`, 'not-found', 'GenericError');
+    if (this.isBusy(id)) throw new Refusal(`Chardev '${id}' is busy`, 'in-use');
+    this.#users.delete(id);
+  }
+
+  has(id: string): boolean {
+    return this.#users.has(id);
+  }
+
+  isBusy(id: string): boolean {
+    return this.#users.get(id) !== undefined;
+  }
+
+  use(id: string, user: string): void {
+    this.#users.set(id, user);
+  }
+
+  /** It goes with the network back end that used it. */
+  drop(id: string): void {
+    this.#users.delete(id);
+  }
+
+  /** Finds the character device that a device of `model` is given; `missing` is what it says without. */
+  reserve(args: JsonObject, model: string, missing: string): Hold {
+    const id = textOf(args, 'chardev');
+    const property = `Property '${model}.chardev'`;
+    if (id !== '' && !this.has(id)) throw new Refusal(`${property} can't find value '${id}'`);
+    if (this.isBusy(id)) throw new Refusal(`${property} can't take value '${id}': Device '${id}' is in use`);
+    return (device) => {
+      if (id === '') throw new Refusal(missing);
+      this.use(id, device);
+    };
+  }
+
+  leave(device: string): void {
+    for (const [id, user] of this.#users) if (user === device) this.#users.set(id, undefined);
+  }
+}

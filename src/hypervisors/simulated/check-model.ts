@@ -1,0 +1,34 @@
+import type { VmmFacts } from '../../api/hypervisor.ts';
+import type { JsonObject } from '../../api/json.ts';
+import { checkId, required } from './device-arguments.ts';
+import { deviceModels, type DeviceModel } from './device-models.ts';
+import { Refusal } from './simulated-errors.ts';
+import { simulatedFacts } from './simulated-facts.ts';
+
+/**
+ * The model that `device_add` names, where this machine has it with every property that it is given.
+ * @throws Refusal
+ */
+export function checkModel(args: JsonObject, facts: VmmFacts): DeviceModel {
+  if (args['id'] !== undefined) checkId(required(args, 'id'));
+  const driver = required(args, 'driver');
+  const model = deviceModels.get(driver);
+  if (model === undefined || !facts.features.includes(`device:${driver}`)) {
+    throw new Refusal(`'${driver}' is not a valid device model name`);
+  }
+  return model;
+}
+
+/**
+ * Refuses a property that this machine was made without.
+ * @throws Refusal
+ */
+export function checkProperties(args: JsonObject, facts: VmmFacts): void {
+  const driver = required(args, 'driver');
+  for (const name of Object.keys(args)) {
+    const feature = `property:${driver}.${name}`;
+    if (simulatedFacts.features.includes(feature) && !facts.features.includes(feature)) {
+      throw new Refusal(`Property '${driver}.${name}' not found`);
+    }
+  }
+}

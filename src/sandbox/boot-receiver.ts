@@ -1,0 +1,147 @@
+import { defaultDeviceConfig, type DeviceConfig } from '../api/config.ts';
+import type { AttachmentRecord } from '../api/attachment.ts';
+import type { Device } from '../api/device.ts';
+import type { DeviceReceiver } from '../api/device-receiver.ts';
+import type { HypervisorType } from '../api/device-type.ts';
+import { VmplugError } from '../api/errors.ts';
+import type { VmmFacts } from '../api/hypervisor.ts';
+import { serialOf } from '../api/names.ts';
+import { placeKey, type Bus } from '../api/place.ts';
+import { unitsOf, type Plan } from '../api/plan.ts';
+import { checkDevice, deviceGuestAddress, deviceNeeds, planDevice } from '../devices/kinds.ts';
+import { choosePlaces } from '../operations/choose-place.ts';
+import { BlockIndexes } from './block-indexes.ts';
+import { cacheOptions } from './cache-options.ts';
+import { pluggable } from './host-device-of.ts';
+import { writeBack } from './write-back.ts';
+
+export interface BootReceiverOptions {
+  /** The name that the VM will have. */
+  readonly name: string;
+  /** What the VMM can do. */
+  readonly facts: VmmFacts;
+  /** The places that the VM will have. */
+  readonly buses: readonly Bus[];
+  readonly indexes?: BlockIndexes;
+  readonly config?: DeviceConfig;
+}
+
+/**
+ * A VM that has not started, as v1's `DeviceReceiver`: `appendDevice` adds to its boot
+ * configuration. The devices get their places and names as if they were plugged, so that they
+ * can be unplugged like any other once the VM runs.
+ */
+export class BootReceiver implements DeviceReceiver {
+  readonly #options: BootReceiverOptions;
+  readonly #config: DeviceConfig;
+  readonly #indexes: BlockIndexes;
+  readonly #attachments = new Map<string, AttachmentRecord>();
+
+  constructor(options: BootReceiverOptions) {
+    this.#options = options;
+    this.#config = options.config ?? defaultDeviceConfig;
+    this.#indexes = options.indexes ?? new BlockIndexes();
+  }
+
+  /** What the VM is to boot with, in the order in which it was added. */
+  get attachments(): AttachmentRecord[] {
+    return [...this.#attachments.values()];
+  }
+
+  /** Their plans; the VMM's driver makes boot parameters of them. */
+  get plans(): Plan[] {
+    return this.attachments.map(({ plan }) => plan);
+  }
+
+  /**
+   * Adds a device to the boot configuration, a group with all its members.
+   * @throws VmplugError `already-attached`, `no-free-place`, `unsupported`, and as the resolving
+   * of its host device; nothing is added then
+   */
+  async appendDevice(device: Device): Promise<void> {
+    const id = device.deviceID();
+    const wanted = pluggable(device, this.#config.block_device_driver);
+    if (wanted === undefined) throw this.#refusal(device, 'a generic device is not passed to the guest');
+    const host = await wanted.resolve(() => undefined);
+    const { driver } = wanted;
+    const { name, facts, buses } = this.#options;
+    const options = device.deviceType() === 'block' ? cacheOptions(this.#config) : {};
+    checkDevice({ driver, host, options }, facts);
+    this.#refuseSecond(device, host.identities[0].key);
+    const places = choosePlaces(buses, deviceNeeds({ driver, host, options }), this.#taken(), name);
+    const request = { id, generation: 1, serial: serialOf(id), driver, host, options, places, facts };
+    const attachment: AttachmentRecord = {
+      id,
+      sandbox: name,
+      source: host.source,
+      kind: host.kind,
+      driver,
+      state: 'attaching',
+      host,
+      options,
+      place: places[0],
+      generation: 1,
+      plan: planDevice(request),
+      serial: request.serial,
+      guest: deviceGuestAddress(request),
+      timeline: {},
+      createdAt: Date.now(),
+    };
+    this.#attachments.set(id, attachment);
+    writeBack(device, attachment);
+  }
+
+  /** @throws VmplugError `unsupported`: there is no VM yet to plug into */
+  async hotplugAddDevice(device: Device): Promise<void> {
+    return Promise.reject(this.#refusal(device, 'the VM has not started'));
+  }
+
+  /** Takes a device out of the boot configuration again. */
+  async hotplugRemoveDevice(device: Device): Promise<void> {
+    this.#attachments.delete(device.deviceID());
+    return Promise.resolve();
+  }
+
+  async getAndSetSandboxBlockIndex(): Promise<number> {
+    return Promise.resolve(this.#indexes.take());
+  }
+
+  async unsetSandboxBlockIndex(index: number): Promise<void> {
+    this.#indexes.free(index);
+    return Promise.resolve();
+  }
+
+  getSandboxBlockOffset(): number {
+    return 0;
+  }
+
+  getHypervisorType(): HypervisorType {
+    return this.#options.facts.type;
+  }
+
+  #taken(): Set<string> {
+    return new Set(this.attachments.flatMap((one) => unitsOf(one).map(({ place }) => placeKey(place))));
+  }
+
+  #refuseSecond(device: Device, key: string): void {
+    const other = this.attachments.find(
+      ({ id, host }) => id === device.deviceID() || host.identities[0].key === key,
+    );
+    if (other === undefined) return;
+    throw new VmplugError('already-attached', {
+      action: 'add to the boot configuration',
+      subject: other.source,
+      reason: `it is in there already, as ${other.id}`,
+      facts: { holder: this.#options.name, device: other.id },
+    });
+  }
+
+  #refusal(device: Device, reason: string): VmplugError {
+    return new VmplugError('unsupported', {
+      action: `use the ${device.deviceType()} device`,
+      subject: device.deviceID(),
+      reason: `${this.#options.name}: ${reason}`,
+      hint: 'appendDevice takes what the VM is to boot with',
+    });
+  }
+}
