@@ -5,6 +5,17 @@
  * Begin with {@link Vmplug}: `Vmplug.open()`, `adopt` or `run`, `attach`, `detach`.
  */
 export * from './api/index.ts';
+export { BlockDevice } from './devices/block-device.ts';
+export type { AnyDevice } from './devices/counted-device.ts';
+export { GenericDevice } from './devices/generic-device.ts';
+export { VFIODevice } from './devices/vfio-device.ts';
+export { VhostUserBlkDevice } from './devices/vhost-user-blk-device.ts';
+export { VhostUserFSDevice } from './devices/vhost-user-fs-device.ts';
+export { VhostUserNetDevice } from './devices/vhost-user-net-device.ts';
+export { VhostUserSCSIDevice } from './devices/vhost-user-scsi-device.ts';
+export { StoreDeviceJournal, type DeviceJournal } from './manager/device-journal.ts';
+export { SandboxDeviceManager, type DeviceManagerOptions } from './manager/device-manager.ts';
+export { openDeviceManager, type OpenDeviceManagerOptions } from './manager/device-opening.ts';
 export type { Finding } from './manager/doctor.ts';
 export {
   Vmplug,

@@ -1,44 +1,32 @@
 import { describe, expect, test } from 'vitest';
 import type { DiskOptions } from '../api/attachment.ts';
-import type { HostDisk, ImageLayer } from '../api/host-device.ts';
-import type { VmmFacts } from '../api/hypervisor.ts';
+import type { DeviceDriver } from '../api/device-type.ts';
+import type { HostDisk } from '../api/host-device.ts';
 import { longestId } from '../api/names.ts';
 import type { Place } from '../api/place.ts';
-import { releaseCommands, unplugCommand } from '../api/plan.ts';
-import { blockGuestAddress, blockNeeds, checkBlock, planBlock } from './block.ts';
+import { releaseCommands, unplugCommands } from '../api/plan.ts';
+import { block } from './block.ts';
+import {
+  attachOf,
+  ccw,
+  disk,
+  id,
+  name,
+  port,
+  qcow2,
+  qemu,
+  raw,
+  scsi,
+  without,
+} from './plan-request.testing.ts';
 
-const id = '0123456789abcdef';
-const name = `vmplug-${id}-1`;
-const pci: Place = { transport: 'pci', bus: 'port0', slot: 0, path: ['02', '00'], unplug: 'acpi' };
-const scsi: Place = {
-  transport: 'scsi',
-  bus: 'scsi0.0',
-  channel: 0,
-  scsiId: 3,
-  lun: 4,
-  controller: 'scsi0',
-  unplug: 'immediate',
-};
-const raw: ImageLayer = { path: '/images/a,b.img', format: 'raw', protocol: 'file' };
-const qcow2 = (path: string): ImageLayer => ({ path, format: 'qcow2', protocol: 'file' });
-
-function disk(layers: HostDisk['layers'], rest: Partial<HostDisk> = {}): HostDisk {
-  return {
-    kind: 'block',
-    source: layers[0].path,
-    layers,
-    virtualSize: 512,
-    identities: [{ key: 'file:1:2', mode: 'exclusive' }],
-    readOnly: false,
-    shareRw: false,
-    major: 0,
-    minor: 0,
-    ...rest,
-  };
-}
+const pci = port(0);
+const drivers = { pci: 'virtio-blk', scsi: 'virtio-scsi', ccw: 'virtio-blk-ccw' } as const;
+const driverOf = ({ transport }: Place): DeviceDriver =>
+  transport === 'scsi' || transport === 'ccw' ? drivers[transport] : drivers.pci;
 
 const planOf = (given: HostDisk, options: DiskOptions = {}, place: Place = pci, generation = 1) =>
-  planBlock({ id, generation, serial: `vp${id}`, disk: given, options, place });
+  block.plan(attachOf(given, driverOf(place), [place], { options, generation }));
 const nodeOf = (...args: Parameters<typeof planOf>) => planOf(...args).steps[0]?.run.arguments;
 const deviceOf = (...args: Parameters<typeof planOf>) => planOf(...args).steps[1]?.run.arguments;
 
@@ -87,7 +75,7 @@ test('a raw image on PCI: every word that goes out, and what takes it back', () 
 
 test('detaching asks for the removal and then releases the node', () => {
   const plan = planOf(disk([raw]));
-  expect(unplugCommand(plan)).toEqual({ execute: 'device_del', arguments: { id: name } });
+  expect(unplugCommands(plan)).toEqual([{ execute: 'device_del', arguments: { id: name } }]);
   expect(releaseCommands(plan)).toEqual([{ execute: 'blockdev-del', arguments: { 'node-name': name } }]);
 });
 
@@ -215,60 +203,93 @@ test('the same request makes the same plan', () => {
 });
 
 describe('what is refused before anything is done', () => {
-  const facts: VmmFacts = {
-    type: 'qemu',
-    version: '7.2.22',
-    machine: 'pc',
-    features: ['virtio-blk-pci', 'scsi-hd']
-      .flatMap((model) => [
-        `device:${model}`,
-        ...['serial', 'share-rw', 'write-cache'].map((property) => `property:${model}.${property}`),
-      ])
-      .concat('format:raw', 'aio:native'),
-  };
-  test.each<[string, Parameters<typeof checkBlock>, string]>([
-    ['a driver that cannot be plugged', ['nvdimm', disk([raw]), {}, facts], 'unsupported'],
+  test.each<[string, Parameters<typeof attachOf>[1], HostDisk, DiskOptions, string, string]>([
+    ['an nvdimm', 'nvdimm', disk(), {}, 'unsupported', 'pmem source'],
+    ['W33: virtio-mmio', 'virtio-mmio', disk(), {}, 'unsupported', 'take no device while the VM runs'],
+    ['a driver of something else', 'vfio-pci', disk(), {}, 'unsupported', 'no driver of disks'],
     [
       'aio=native through the page cache',
-      ['virtio-blk', disk([raw]), { aio: 'native' }, facts],
+      'virtio-blk',
+      disk(),
+      { aio: 'native' },
       'invalid-argument',
+      'past the page cache',
     ],
     [
       'pain 51: an aio that this build lacks',
-      ['virtio-blk', disk([raw]), { aio: 'io_uring' }, facts],
+      'virtio-blk',
+      disk(),
+      { aio: 'io_uring' },
       'unsupported',
+      'aio:io_uring',
     ],
-    ['a format that this build lacks', ['virtio-blk', disk([qcow2('/q')]), {}, facts], 'unsupported'],
-    [
-      'a model that this build lacks',
-      ['virtio-scsi', disk([raw]), {}, { ...facts, features: [] }],
-      'unsupported',
-    ],
-  ])('%s', (_, args, code) => {
-    expect(() => checkBlock(...args)).toThrow(expect.objectContaining({ code }));
+  ])('%s', (_, driver, host, options, code, reason) => {
+    expect(() => block.check({ driver, host, options }, qemu)).toThrow(
+      expect.objectContaining({
+        code,
+        reason: expect.stringContaining(reason),
+        hint: expect.stringMatching(/./),
+      }),
+    );
+  });
+
+  test.each([
+    ['a format that this build lacks', 'virtio-blk', 'format:qcow2'],
+    ['a model that this build lacks', 'virtio-scsi', 'device:scsi-hd'],
+    ['a model of another architecture', 'virtio-blk-ccw', 'device:virtio-blk-ccw'],
+    ['a model without serials', 'virtio-blk', 'property:virtio-blk-pci.serial'],
+  ] as const)('%s', (_, driver, feature) => {
+    const request = { driver, host: disk([qcow2('/q')]), options: {} };
+    block.check(request, qemu);
+    expect(() => block.check(request, without(qemu, feature))).toThrow(
+      expect.objectContaining({ code: 'unsupported', subject: '/q', facts: { feature } }),
+    );
   });
 
   test('and what is not', () => {
-    checkBlock('virtio-blk', disk([raw]), { aio: 'native', cache: 'none' }, facts);
-    checkBlock('virtio-scsi', disk([raw]), {}, facts);
+    block.check({ driver: 'virtio-blk', host: disk(), options: { aio: 'native', cache: 'none' } }, qemu);
+    block.check({ driver: 'virtio-scsi', host: disk(), options: {} }, qemu);
+    block.check({ driver: 'virtio-blk-ccw', host: disk(), options: { cache: 'none' } }, qemu);
   });
 });
 
 test('needs: the kind of place follows the driver, features are asked for once', () => {
-  expect(blockNeeds('virtio-scsi', disk([raw]), {})).toMatchObject({ transport: 'scsi' });
-  const { transport, features } = blockNeeds('virtio-blk', disk([qcow2('/a'), qcow2('/b'), raw]), {
-    aio: 'threads',
+  const needsOf = (driver: DeviceDriver) => block.needs({ driver, host: disk(), options: {} });
+  expect(needsOf('virtio-scsi')).toMatchObject({ transport: 'scsi', count: 1 });
+  expect(needsOf('virtio-blk-ccw')).toMatchObject({ transport: 'ccw', count: 1 });
+  const { transport, features } = block.needs({
+    driver: 'virtio-blk',
+    host: disk([qcow2('/a'), qcow2('/b'), raw]),
+    options: { aio: 'threads' },
   });
   expect(transport).toBe('pci');
   expect(features.filter((each) => each.startsWith('format:'))).toEqual(['format:qcow2', 'format:raw']);
   expect(features).toContain('aio:threads');
 });
 
+test('W27: on the channel subsystem the device number goes out as the text that it is', () => {
+  expect(deviceOf(disk(), {}, ccw)).toEqual({
+    driver: 'virtio-blk-ccw',
+    devno: 'fe.0.00ab',
+    id: name,
+    drive: name,
+    serial: `vp${id}`,
+    'share-rw': false,
+  });
+});
+
 test('W30, pain 15: the guest address is the planted serial, never a predicted name', () => {
-  expect(blockGuestAddress(pci, 'vp1')).toEqual({
+  const guestOf = (place: Place) =>
+    block.guestAddress(attachOf(disk(), driverOf(place), [place], { serial: 'vp1' }));
+  expect(guestOf(pci)).toEqual({
     serial: 'vp1',
     byId: '/dev/disk/by-id/virtio-vp1',
     pciPath: '02/00',
   });
-  expect(blockGuestAddress(scsi, 'vp1')).toMatchObject({ serial: 'vp1', scsi: '0:3:4' });
+  expect(guestOf(scsi)).toEqual({
+    serial: 'vp1',
+    byId: '/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_vp1',
+    scsi: '0:3:4',
+  });
+  expect(guestOf(ccw)).toEqual({ serial: 'vp1', byId: '/dev/disk/by-id/virtio-vp1', ccw: '0.0.00ab' });
 });

@@ -19,6 +19,7 @@ import { adoptSandbox } from '../sandbox/adopt.ts';
 import { lifeOf, type Life } from '../sandbox/life.ts';
 import { stateDirectory } from '../sandbox/directories.ts';
 import { runSandbox, type RunRequest } from '../sandbox/run.ts';
+import type { SandboxReceiverOptions } from '../sandbox/sandbox-receiver.ts';
 import { forgetSandbox, stopSandbox } from '../sandbox/stop.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import type { Store } from '../store/store.ts';
@@ -26,6 +27,7 @@ import { Connections } from './connections.ts';
 import { examine, examineLost, leftovers, type Finding } from './doctor.ts';
 import { findDevice } from './find-device.ts';
 import { noSandbox } from './listing.ts';
+import { SandboxDevices, type SandboxDevicesOptions } from './sandbox-devices.ts';
 
 export interface VmplugOptions {
   /** Where the state is kept; {@link stateDirectory} says which is the default. */
@@ -194,6 +196,16 @@ export class Vmplug implements AsyncDisposable {
       if (stillThere || !hasCode(error, 'vm-gone', 'device-not-found')) throw error;
       return { attachment, state: hasCode(error, 'vm-gone') ? 'gone' : 'released', timeline: {} };
     }
+  }
+
+  /**
+   * The devices of a sandbox as v1's manager has them, with the VM as their receiver. One of
+   * these for a sandbox at a time, as in v1.
+   * @throws VmplugError `sandbox-not-found`, `invalid-state`
+   */
+  devices(sandbox: string, options: SandboxDevicesOptions = {}): SandboxDevices {
+    const use: SandboxReceiverOptions['use'] = (work) => this.#with(sandbox, options, work);
+    return new SandboxDevices(this.#store, this.sandbox(sandbox), use, options);
   }
 
   /** @throws VmplugError `sandbox-not-found` */

@@ -12,7 +12,7 @@ import { checkDevice, deviceGuestAddress, deviceNeeds, planDevice } from '../dev
 import { choosePlaces } from '../operations/choose-place.ts';
 import { BlockIndexes } from './block-indexes.ts';
 import { cacheOptions } from './cache-options.ts';
-import { pluggable } from './host-device-of.ts';
+import { pluggable, type HostTrees } from './host-device-of.ts';
 import { writeBack } from './write-back.ts';
 
 export interface BootReceiverOptions {
@@ -24,6 +24,7 @@ export interface BootReceiverOptions {
   readonly buses: readonly Bus[];
   readonly indexes?: BlockIndexes;
   readonly config?: DeviceConfig;
+  readonly trees?: HostTrees;
 }
 
 /**
@@ -60,7 +61,7 @@ export class BootReceiver implements DeviceReceiver {
    */
   async appendDevice(device: Device): Promise<void> {
     const id = device.deviceID();
-    const wanted = pluggable(device, this.#config.block_device_driver);
+    const wanted = pluggable(device, this.#config.block_device_driver, this.#options.trees);
     if (wanted === undefined) throw this.#refusal(device, 'a generic device is not passed to the guest');
     const host = await wanted.resolve(() => undefined);
     const { driver } = wanted;

@@ -1,3 +1,4 @@
+import type { HostHooks } from '../api/config.ts';
 import type { Device } from '../api/device.ts';
 import {
   BlockDriverOption,
@@ -12,6 +13,7 @@ import {
 import { VFIODeviceAPType, type BlockDrive, type VhostUserDeviceAttrs } from '../api/device-info.ts';
 import { VmplugError } from '../api/errors.ts';
 import type { HostDevice, HostVhostUser, ImageFormat } from '../api/host-device.ts';
+import type { HostPaths } from '../host/host-paths.ts';
 import { resolveDisk } from '../host/resolve-disk.ts';
 import { resolvePmem } from '../host/resolve-pmem.ts';
 import { resolveVfioGroup } from '../host/resolve-vfio.ts';
@@ -26,58 +28,81 @@ export interface Pluggable {
   ) => Promise<HostDevice>;
 }
 
+/** Where facts of this host are read: its own sysfs and proc by default. */
+export interface HostTrees {
+  readonly hooks?: HostHooks;
+  readonly paths?: HostPaths;
+}
+
 /**
  * What a receiver has to plug for `device`, from its payload; `undefined` for a generic device,
  * which is not passed to the guest.
  * @param blockDriver for block devices that don't say which driver they want
  * @throws VmplugError `invalid-argument` when the device has no payload
  */
-export function pluggable(device: Device, blockDriver: BlockDriver): Pluggable | undefined {
+export function pluggable(
+  device: Device,
+  blockDriver: BlockDriver,
+  trees: HostTrees = {},
+): Pluggable | undefined {
   const payload = device.getDeviceInfo();
   switch (payload.type) {
     case 'generic':
       return undefined;
     case 'block':
       if (payload.drive === null) throw withoutPayload(device);
-      return pluggableDrive(payload.drive, wantedDriver(device) ?? blockDriver);
+      return pluggableDrive(payload.drive, wantedDriver(device) ?? blockDriver, trees);
     case 'vfio': {
       const [first] = payload.devices;
       if (first === undefined) throw withoutPayload(device);
       const hostPath = device.getHostPath();
       const driver = first.Type === VFIODeviceAPType ? 'vfio-ap' : 'vfio-pci';
-      return { driver, resolve: async (_, signal) => resolveVfioGroup(hostPath, { signal }) };
+      return { driver, resolve: async (_, signal) => resolveVfioGroup(hostPath, { ...trees, signal }) };
     }
     case 'vhost-user-blk-pci':
       if (payload.attrs === null) throw withoutPayload(device);
-      return pluggableSocket(payload.attrs);
+      return pluggableSocket(payload.attrs, trees);
     case 'vhost-user-scsi-pci':
     case 'virtio-net-pci':
     case 'vhost-user-fs-pci':
-      return pluggableSocket(payload.attrs);
+      return pluggableSocket(payload.attrs, trees);
   }
 }
 
-function pluggableDrive({ File, ReadOnly, ShareRW, Pmem }: BlockDrive, driver: BlockDriver): Pluggable {
+function pluggableDrive(
+  { File, ReadOnly, ShareRW, Pmem }: BlockDrive,
+  driver: BlockDriver,
+  { paths }: HostTrees,
+): Pluggable {
   if (Pmem || driver === Nvdimm) {
     return {
       driver: Nvdimm,
-      resolve: async (_, signal) => resolvePmem(File, { readOnly: ReadOnly, signal }),
+      resolve: async (_, signal) => resolvePmem(File, { readOnly: ReadOnly, paths, signal }),
     };
   }
   // v1 says `raw` of every drive without having looked, so the image itself is asked.
   return {
     driver,
     resolve: async (recordedFormat, signal) =>
-      resolveDisk(File, { readOnly: ReadOnly, shareRw: ShareRW, force: false, recordedFormat, signal }),
+      resolveDisk(File, {
+        readOnly: ReadOnly,
+        shareRw: ShareRW,
+        force: false,
+        recordedFormat,
+        paths,
+        signal,
+      }),
   };
 }
 
-function pluggableSocket(attrs: VhostUserDeviceAttrs): Pluggable {
+function pluggableSocket(attrs: VhostUserDeviceAttrs, { paths }: HostTrees): Pluggable {
   const { SocketPath, MacAddress, Tag, CacheSize } = attrs;
   return {
     driver: attrs.Type,
-    resolve: async () =>
+    resolve: async (_, signal) =>
       resolveVhostUser(socketKinds[attrs.Type], SocketPath, {
+        paths,
+        signal,
         ...(MacAddress === '' ? {} : { mac: MacAddress }),
         ...(Tag === '' ? {} : { tag: Tag }),
         ...(CacheSize === 0 ? {} : { cacheSize: CacheSize }),

@@ -10,18 +10,21 @@ import { attach } from '../operations/attach.ts';
 import type { OperationContext } from '../operations/context.ts';
 import { detach } from '../operations/detach.ts';
 import { settleAttachment } from '../operations/settle.ts';
+import type { Store } from '../store/store.ts';
 import { BlockIndexes } from './block-indexes.ts';
 import { cacheOptions } from './cache-options.ts';
-import { pluggable } from './host-device-of.ts';
+import { pluggable, type HostTrees } from './host-device-of.ts';
 import { writeBack } from './write-back.ts';
 
 export interface SandboxReceiverOptions {
+  readonly store: Store;
   readonly sandbox: SandboxRecord;
   /** Runs `work` on the sandbox's VM, with everything settled that was left open before. */
   readonly use: <T>(work: (context: OperationContext) => Promise<T>) => Promise<T>;
   /** Block indexes that its devices have already. */
   readonly indexes?: BlockIndexes;
   readonly config?: DeviceConfig;
+  readonly trees?: HostTrees;
   /** The evidence to wait for; `live` by default, or the best that a device can show. */
   readonly wait?: Evidence;
   /** Milliseconds to wait for the guest; 10,000 by default. */
@@ -51,7 +54,7 @@ export class SandboxReceiver implements DeviceReceiver, SettlingReceiver {
   /** @throws VmplugError as `attach`, and as the resolving of its host device */
   async hotplugAddDevice(device: Device, type: DeviceType): Promise<void> {
     checkType(device, type);
-    const wanted = pluggable(device, this.#config.block_device_driver);
+    const wanted = pluggable(device, this.#config.block_device_driver, this.#options.trees);
     if (wanted === undefined) return;
     const options = this.#diskOptions(type);
     const attachment = await this.#options.use((context) =>
@@ -76,7 +79,8 @@ export class SandboxReceiver implements DeviceReceiver, SettlingReceiver {
         detach(context, { device: device.deviceID(), timeoutMs: this.#timeoutMs }),
       );
     } catch (error) {
-      if (!hasCode(error, 'vm-gone') || error.facts['ended'] !== true) throw error;
+      const isFreed = this.#options.store.read((tx) => tx.attachment(device.deviceID())) === undefined;
+      if (!isFreed || !hasCode(error, 'vm-gone')) throw error;
     }
   }
 

@@ -71,3 +71,29 @@ test.each([
     expect.objectContaining({ code: 'invalid-argument' }),
   );
 });
+
+test('s390-ccw-virtio: its own console, and its SCSI controller as the one device', () => {
+  const args = qemuArguments({ ...vm, machine: 's390-ccw-virtio', ports: 9 });
+  expect(after(args, '-machine')).toEqual(['s390-ccw-virtio']);
+  expect(after(args, '-append')).toEqual(['console=ttysclp0 panic=-1 quiet']);
+  expect(after(args, '-device')).toHaveLength(1);
+});
+
+test('W06: devices that it has from the start come after the buses that they sit on', () => {
+  const device = { driver: 'vfio-pci', id: 'd0', bus: 'port1', addr: '00', host: '0000:02:00.0' };
+  const coldPlug = [
+    {
+      vmmId: 'd0',
+      steps: [
+        {
+          summary: 'plug the device',
+          run: { execute: 'device_add', arguments: device },
+          undo: { execute: 'device_del', arguments: { id: 'd0' } },
+        },
+      ],
+    },
+  ];
+  const devices = after(qemuArguments({ ...vm, coldPlug }), '-device');
+  expect(JSON.parse(devices.at(-1) ?? '')).toEqual(device);
+  expect(devices).toHaveLength(after(qemuArguments(vm), '-device').length + 1);
+});

@@ -1,24 +1,40 @@
 import type { ExchangeOptions } from '../../api/hypervisor.ts';
-import { hasCode } from '../../api/errors.ts';
 import type { JsonValue } from '../../api/json.ts';
-import type { Command } from '../../api/plan.ts';
-import { qomProperties, readReply, type QomProperties } from './replies.ts';
+import { readMemorySlots, type MemorySlots } from './memory-slots.ts';
+import { QomReader, type Batch } from './qom-reader.ts';
+import type { QomProperties } from './replies.ts';
 import { slotOf, type QomBus, type QomDevice } from './topology.ts';
 
-/** Sends commands without waiting in between: as a QMP connection does. */
-export type Batch = (commands: readonly Command[], options: ExchangeOptions) => Promise<JsonValue>[];
+/** Everything in a machine that has places. */
+export interface FoundBuses {
+  readonly buses: readonly QomBus[];
+  /** `undefined` when machines of this kind take no nvdimm. */
+  readonly memory?: MemorySlots;
+}
 
-const placeProperties = ['addr', 'hotplug', 'shpc', 'channel', 'scsi-id', 'lun'];
+/** `dev_id` is where a channel device is, also when it was made without a `devno`. */
+const placeProperties = ['addr', 'hotplug', 'shpc', 'channel', 'scsi-id', 'lun', 'dev_id'];
 
 /**
- * Walks the object model from the host bridges down and returns every PCI and SCSI bus with
- * what is on it. One round trip for each kind of question and level, whatever the number of
- * devices. A device that goes away in between is left out. Every question costs QEMU a turn of
- * its main loop, nearly a millisecond under TCG: what can be told from another answer isn't asked.
+ * Walks the object model from the host bridges down and returns every PCI, SCSI, channel and AP
+ * bus with what is on it, and the memory slots. One round trip for each kind of question and
+ * level, whatever the number of devices. A device that goes away in between is left out. Every
+ * question costs QEMU a turn of its main loop, nearly a millisecond under TCG: what can be told
+ * from another answer isn't asked.
  */
-export async function discoverBuses(batch: Batch, options: ExchangeOptions): Promise<QomBus[]> {
+export async function discoverBuses(batch: Batch, options: ExchangeOptions): Promise<FoundBuses> {
   const ask = new QomReader(batch, options);
-  let level = await rootBuses(ask);
+  const [machine, unattached] = await Promise.all([ask.list('/machine'), ask.list('/machine/unattached')]);
+  const bridges = [
+    ...hostBridges(machine).map((name) => `/machine/${name}`),
+    ...hostBridges(unattached).map((name) => `/machine/unattached/${name}`),
+  ];
+  const [buses, memory] = await Promise.all([walk(ask, bridges), readMemorySlots(ask, machine)]);
+  return { buses, ...(memory === undefined ? {} : { memory }) };
+}
+
+async function walk(ask: QomReader, bridges: readonly string[]): Promise<QomBus[]> {
+  let level = await rootBuses(ask, bridges);
   const found: QomBus[] = [];
   while (level.length > 0) {
     const read = await Promise.all(level.map((start) => readBus(ask, start)));
@@ -35,21 +51,19 @@ interface BusStart {
   readonly slots: readonly string[];
 }
 
-async function rootBuses(ask: QomReader): Promise<BusStart[]> {
-  const containers = ['/machine', '/machine/unattached'];
-  const lists = await Promise.all(containers.map((path) => ask.list(path)));
-  const bridges = lists.flatMap((list, index) =>
-    list
-      .filter(({ type }) => /^child<.*(pcihost|host-bridge)>$/.test(type))
-      .map(({ name }) => `${containers[index]}/${name}`),
-  );
+function hostBridges(list: QomProperties): string[] {
+  const bridge = /^child<(.*(pcihost|host-bridge)|virtual-css-bridge|ap-bridge)>$/;
+  return list.filter(({ type }) => bridge.test(type)).map(({ name }) => name);
+}
+
+async function rootBuses(ask: QomReader, bridges: readonly string[]): Promise<BusStart[]> {
   const children = await Promise.all(bridges.map((path) => ask.list(path)));
   return children.flatMap((list, index) =>
     childBuses(list).map(({ name, type }) => ({ path: `${bridges[index]}/${name}`, type, slots: [] })),
   );
 }
 
-const busTypes = ['PCI', 'PCIE', 'SCSI'] as const;
+const busTypes = ['PCI', 'PCIE', 'SCSI', 'virtual-css-bus', 'ap-bus'] as const;
 
 /** The buses among the children of a device. */
 function childBuses(list: QomProperties): { name: string; type: QomBus['type'] }[] {
@@ -115,68 +129,11 @@ async function readDevice(
     properties: Object.fromEntries(wanted.map((property, index) => [property, values[index]])),
     isPort: own.some(({ name }) => name === 'chassis'),
   };
-  const slots = on.type === 'SCSI' ? on.slots : [...on.slots, slotOf(Number(device.properties['addr'] ?? 0))];
+  const isPci = on.type === 'PCI' || on.type === 'PCIE';
+  const slots = isPci ? [...on.slots, slotOf(Number(device.properties['addr'] ?? 0))] : on.slots;
   const below = [
     ...childBuses(own).map((bus) => ({ ...bus, path: `${path}/${bus.name}` })),
     ...childBuses(backend).map((bus) => ({ ...bus, path: `${path}/virtio-backend/${bus.name}` })),
   ].map((bus) => ({ path: bus.path, type: bus.type, parent: device, slots }));
   return { device, below };
-}
-
-/**
- * Reads the object model; questions asked in the same turn of the event loop leave together.
- * What is not there reads as nothing: devices come and go while we look.
- */
-class QomReader {
-  readonly #batch: Batch;
-  readonly #options: ExchangeOptions;
-  readonly #types = new Map<string, Promise<JsonValue | undefined>>();
-  #waiting: { command: Command; settle: (reply: Promise<JsonValue>) => void }[] = [];
-
-  constructor(batch: Batch, options: ExchangeOptions) {
-    this.#batch = batch;
-    this.#options = options;
-  }
-
-  async list(path: string): Promise<QomProperties> {
-    const reply = await this.#ask({ execute: 'qom-list', arguments: { path } });
-    return reply === undefined ? [] : readReply(qomProperties, reply, 'qom-list');
-  }
-
-  /** The type of an object that many have in common; asked once. */
-  async typeOf(path: string): Promise<JsonValue | undefined> {
-    const known = this.#types.get(path) ?? this.get(path, 'type');
-    this.#types.set(path, known);
-    return known;
-  }
-
-  async get(path: string, property: string): Promise<JsonValue | undefined> {
-    return this.#ask({ execute: 'qom-get', arguments: { path, property } });
-  }
-
-  async #ask(command: Command): Promise<JsonValue | undefined> {
-    const reply = new Promise<JsonValue>((settle) => {
-      this.#waiting.push({ command, settle });
-      if (this.#waiting.length === 1) setImmediate(() => this.#send());
-    });
-    try {
-      return await reply;
-    } catch (error) {
-      if (hasCode(error, 'vmm-refused')) return undefined;
-      throw error;
-    }
-  }
-
-  #send(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    const replies = this.#batch(
-      waiting.map(({ command }) => command),
-      this.#options,
-    );
-    waiting.forEach(({ settle }, index) => {
-      const reply = replies[index];
-      if (reply !== undefined) settle(reply);
-    });
-  }
 }

@@ -5,8 +5,28 @@ type Schema = z.infer<typeof schemaReply>;
 
 /** Commands that are asked for by name. */
 const commands = ['x-query-virtio-status', 'blockdev-add', 'query-named-block-nodes'];
-/** Device models that can be plugged. */
-export const deviceModels = ['virtio-blk-pci', 'scsi-hd', 'virtio-scsi-pci'];
+
+const diskProperties = ['share-rw', 'serial', 'write-cache'];
+
+/** Device models that can be plugged, and their properties that not every QEMU has. */
+const deviceModels: Readonly<Record<string, readonly string[]>> = {
+  'virtio-blk-pci': diskProperties,
+  'virtio-blk-ccw': diskProperties,
+  'scsi-hd': diskProperties,
+  'virtio-scsi-pci': [],
+  'virtio-net-pci': [],
+  nvdimm: ['unarmed'],
+  'vfio-pci': [],
+  'vfio-ap': [],
+  'vhost-user-blk-pci': [],
+  'vhost-user-scsi-pci': [],
+  'vhost-user-fs-pci': ['cache-size'],
+};
+
+/** The models whose properties are asked for. */
+export const modelsWithProperties: readonly string[] = Object.entries(deviceModels)
+  .filter(([, properties]) => properties.length > 0)
+  .map(([model]) => model);
 
 /**
  * Reads what a QEMU can do off its own description: `command:NAME`, `event:NAME`,
@@ -29,6 +49,15 @@ export function featuresOf(schema: Schema, deviceTypes: readonly string[]): stri
       .map((name) => `event:${name}`),
     ...aio.map((name) => `aio:${name}`),
     ...['raw', 'qcow2'].filter((name) => drivers.includes(name)).map((name) => `format:${name}`),
-    ...deviceModels.filter((name) => deviceTypes.includes(name)).map((name) => `device:${name}`),
+    ...Object.keys(deviceModels)
+      .filter((name) => deviceTypes.includes(name))
+      .map((name) => `device:${name}`),
   ];
+}
+
+/** `property:MODEL.NAME` for the wanted ones of the properties that a model has. Pure. */
+export function propertyFeatures(model: string, properties: readonly string[]): string[] {
+  return (deviceModels[model] ?? [])
+    .filter((name) => properties.includes(name))
+    .map((name) => `property:${model}.${name}`);
 }

@@ -2,75 +2,125 @@ import { hasCode } from '../../api/errors.ts';
 import type { ExchangeOptions, Observation, ObserveOptions, VmmFacts } from '../../api/hypervisor.ts';
 import type { JsonValue } from '../../api/json.ts';
 import type { Place } from '../../api/place.ts';
-import type { Batch } from './discover.ts';
-import { findPciDevice, isEnumerated, pciAddress } from './pci-tree.ts';
-import { blockStatsReply, pciReply, qomProperties, readReply, virtioStatusReply } from './replies.ts';
+import type { Command } from '../../api/plan.ts';
+import { bestOf, signsOf, type DeviceSigns } from './device-signs.ts';
+import { findPciDevice, hasBars, isEnumerated, pciAddress } from './pci-tree.ts';
+import type { Batch } from './qom-reader.ts';
+import { blockStatsReply, pciReply, readReply, virtioStatusReply, type PciDevice } from './replies.ts';
+
+/** What is asked about. */
+export interface ObservedDevice {
+  readonly vmmId: string;
+  readonly place: Place;
+  /** QEMU's name of what it is, `virtio-blk-pci`, where it is known: one round trip less. */
+  readonly model?: string | undefined;
+}
 
 /**
  * What QEMU's own answers say of a device, without an agent in the guest:
  *
- * - virtio: the guest's driver has set DRIVER_OK (`x-query-virtio-status`, QEMU ≥ 7.2) → live;
+ * - virtio, on PCI or as a channel device: the guest's driver has set DRIVER_OK
+ *   (`x-query-virtio-status`, QEMU ≥ 7.2) → live;
  * - any PCI function: the guest has assigned the BARs (`query-pci`) → enumerated;
  * - a disk: the guest has read from it (`query-blockstats`) → live. For a SCSI disk, and for
- *   virtio where the status cannot be asked, this is what there is.
+ *   virtio where the status cannot be asked, this is what there is;
+ * - an nvdimm, crypto adapters: nothing of the guest is to be seen, so acknowledged is the best.
  */
 export async function observe(
   batch: Batch,
   facts: VmmFacts,
-  vmmId: string,
-  place: Place,
+  device: ObservedDevice,
   options: ObserveOptions,
 ): Promise<Observation> {
+  const { vmmId, place } = device;
   const path = `/machine/peripheral/${vmmId}`;
-  const asksVirtio = place.transport === 'pci' && facts.features.includes('command:x-query-virtio-status');
-  if (options.only === 'guest' && place.transport === 'pci') return guestAddress(batch, vmmId, options);
-  if (options.only === 'evidence' && asksVirtio) {
-    const status = await orNothing(virtioStatus(batch, path, options));
+  const known = device.model === undefined ? undefined : signsOf(device.model, place, facts);
+  if (options.only === 'guest' && place.transport === 'pci')
+    return guestAddress(batch, vmmId, known, options);
+  if (options.only === 'evidence' && known?.status === true) {
+    const [status] = await Promise.all(batch([statusQuestion(path)], options).map(orNothing));
     if (status !== undefined) {
       const live = isDriverOk(status);
       return { present: true, best: 'live', guest: {}, evidence: live ? 'live' : 'acknowledged' };
     }
   }
-  const [own, pci, activity] = batch(
-    [
-      { execute: 'qom-list', arguments: { path } },
-      { execute: 'query-pci' },
-      asksVirtio
-        ? { execute: 'x-query-virtio-status', arguments: { path: `${path}/virtio-backend` } }
-        : { execute: 'query-blockstats' },
-    ],
-    options,
-  ).map(orNothing);
-  const [properties, tree, seen] = await Promise.all([own, pci, activity]);
-  if (properties === undefined) return { present: false, best: 'live', guest: {} };
-  readReply(qomProperties, properties, 'qom-list');
-  const roots = readReply(pciReply, tree ?? [], 'query-pci');
-  const function_ = findPciDevice(roots, place.transport === 'pci' ? vmmId : place.controller);
-  const live = seen !== undefined && (asksVirtio ? isDriverOk(seen) : hasRead(seen, vmmId, path));
-  const enumerated = place.transport === 'pci' && function_ !== undefined && isEnumerated(function_);
-  const numbered = function_ !== undefined && isEnumerated(function_);
+  const typeQuestion: Command = { execute: 'qom-get', arguments: { path, property: 'type' } };
+  const [first, ...early] = await Promise.all(
+    batch([typeQuestion, ...questions(known, place, path)], options).map(orNothing),
+  );
+  // Only a device that is not there refuses to say what it is.
+  if (typeof first !== 'string') return { present: false, best: bestAt(known, place), guest: {} };
+  const signs = signsOf(first, place, facts);
+  // What a device can be asked safely depends on what it is.
+  const replies =
+    known === undefined
+      ? await Promise.all(batch(questions(signs, place, path), options).map(orNothing))
+      : early;
+  return judge(signs, device, path, replies);
+}
+
+/** The PCI tree where that says something, then what tells of the driver. */
+function questions(signs: DeviceSigns | undefined, place: Place, path: string): Command[] {
+  if (signs === undefined) return [];
+  return [
+    ...(hasPciAddress(place) ? [{ execute: 'query-pci' }] : []),
+    ...(signs.status ? [statusQuestion(path)] : []),
+    ...(signs.reads ? [{ execute: 'query-blockstats' }] : []),
+  ];
+}
+
+/** A disk on a SCSI controller is found by the PCI address of the controller. */
+function hasPciAddress(place: Place): boolean {
+  return place.transport === 'pci' || place.transport === 'scsi';
+}
+
+function judge(
+  signs: DeviceSigns,
+  { vmmId, place }: ObservedDevice,
+  path: string,
+  replies: readonly (JsonValue | undefined)[],
+): Observation {
+  const [tree, ofDriver] = hasPciAddress(place) ? replies : [undefined, ...replies];
+  const carrier = place.transport === 'scsi' ? place.controller : vmmId;
+  const device = findPciDevice(readReply(pciReply, tree ?? [], 'query-pci'), carrier);
+  const numbered = device !== undefined && isEnumerated(device);
+  const live =
+    ofDriver !== undefined && (signs.status ? isDriverOk(ofDriver) : hasRead(ofDriver, vmmId, path));
+  const bars = signs.bars && (device === undefined || hasBars(device));
   return {
     present: true,
-    best: 'live',
-    evidence: live ? 'live' : enumerated ? 'enumerated' : 'acknowledged',
-    guest: numbered ? { pci: pciAddress(function_) } : {},
+    best: bestOf({ ...signs, bars }),
+    evidence: live ? 'live' : bars && numbered ? 'enumerated' : 'acknowledged',
+    guest: guestOf(numbered ? device : undefined),
   };
 }
 
-/** Where the guest has put a PCI function. Each question costs QEMU a turn of its main loop. */
-async function guestAddress(batch: Batch, vmmId: string, options: ExchangeOptions): Promise<Observation> {
-  const [tree] = await Promise.all(batch([{ execute: 'query-pci' }], options));
-  const device = findPciDevice(readReply(pciReply, tree ?? [], 'query-pci'), vmmId);
-  if (device === undefined) return { present: false, best: 'live', guest: {} };
-  return { present: true, best: 'live', guest: isEnumerated(device) ? { pci: pciAddress(device) } : {} };
+/** The best that was known before, or else the best that any device at such a place can show. */
+function bestAt(known: DeviceSigns | undefined, place: Place): Observation['best'] {
+  if (known !== undefined) return bestOf(known);
+  return place.transport === 'memory' || place.transport === 'ap' ? 'acknowledged' : 'live';
 }
 
-function virtioStatus(batch: Batch, path: string, options: ExchangeOptions): Promise<JsonValue> {
-  const [reply] = batch(
-    [{ execute: 'x-query-virtio-status', arguments: { path: `${path}/virtio-backend` } }],
-    options,
-  );
-  return reply ?? Promise.resolve(null);
+/** Where the guest has put a PCI function. Each question costs QEMU a turn of its main loop. */
+async function guestAddress(
+  batch: Batch,
+  vmmId: string,
+  known: DeviceSigns | undefined,
+  options: ExchangeOptions,
+): Promise<Observation> {
+  const [tree] = await Promise.all(batch([{ execute: 'query-pci' }], options));
+  const device = findPciDevice(readReply(pciReply, tree ?? [], 'query-pci'), vmmId);
+  const best = known === undefined ? 'live' : bestOf(known);
+  if (device === undefined) return { present: false, best, guest: {} };
+  return { present: true, best, guest: guestOf(isEnumerated(device) ? device : undefined) };
+}
+
+function guestOf(device: PciDevice | undefined): Observation['guest'] {
+  return device === undefined ? {} : { pci: pciAddress(device) };
+}
+
+function statusQuestion(path: string): Command {
+  return { execute: 'x-query-virtio-status', arguments: { path: `${path}/virtio-backend` } };
 }
 
 function isDriverOk(reply: JsonValue): boolean {

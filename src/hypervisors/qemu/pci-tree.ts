@@ -17,10 +17,25 @@ export function findPciDevice(
 
 /**
  * Whether the guest has assigned every memory BAR. QEMU shows −1, as a signed or unsigned
- * 64-bit number, for one that is not assigned.
+ * 64-bit number, for one that is not assigned. An I/O BAR need not be: ports without I/O space
+ * have none to give, and the drivers do without. Nor the ROM, which is mapped only to be read.
  */
 export function isEnumerated(device: PciDevice): boolean {
-  return device.regions.length > 0 && device.regions.every(({ address }) => isAssigned(BigInt(address)));
+  const bars = barsOf(device);
+  return bars.length > 0 && bars.every(({ address }) => isAssigned(BigInt(address)));
+}
+
+/** Whether a function has anything that the guest would assign. */
+export function hasBars(device: PciDevice): boolean {
+  return barsOf(device).length > 0;
+}
+
+const romBar = 6;
+
+function barsOf({ regions }: PciDevice): PciDevice['regions'] {
+  const bars = regions.filter(({ bar }) => bar < romBar);
+  const memory = bars.filter(({ type }) => type !== 'io');
+  return memory.length > 0 ? memory : bars;
 }
 
 function isAssigned(address: bigint): boolean {

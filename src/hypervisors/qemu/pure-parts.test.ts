@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { featuresOf } from './features.ts';
+import { featuresOf, propertyFeatures } from './features.ts';
 import { findPciDevice, isEnumerated, pciAddress } from './pci-tree.ts';
 import { hasQuirk } from './quirks.ts';
 import type { PciDevice } from './replies.ts';
@@ -41,6 +41,23 @@ describe('the tree of query-pci', () => {
     ['-1, unsigned in 64 bits', at(18_446_744_073_709_551_615n), false],
     ['-1, unsigned in 32 bits', at(0xffff_ffff), false],
     ['without regions', at(), false],
+    [
+      'but for the I/O BAR and the ROM',
+      {
+        ...disk,
+        regions: [
+          { bar: 0, type: 'memory', size: 4096, address: 4_261_412_864 },
+          { bar: 2, type: 'io', size: 32, address: -1 },
+          { bar: 6, type: 'memory', size: 65_536, address: -1 },
+        ],
+      },
+      true,
+    ],
+    [
+      'with an I/O BAR alone',
+      { ...disk, regions: [{ bar: 0, type: 'io', size: 32, address: 49_152 }] },
+      true,
+    ],
   ])('%s', (_, device, enumerated) => expect(isEnumerated(device)).toBe(enumerated));
 
   test('addresses as lspci writes them', () => {
@@ -71,6 +88,25 @@ test.each([
   expect(hasQuirk(version, 'early-acpi-unplug-blocks')).toBe(has);
 });
 
+test.each([
+  ['7.2.22', true],
+  ['8.1.0', true],
+  ['10.0.0', false],
+])('vhost-user NICs without KVM have no MSI-X in %s: %s', (version, has) => {
+  expect(hasQuirk(version, 'vhost-user-net-without-msix')).toBe(has);
+});
+
+test('properties that are wanted and there', () => {
+  expect(propertyFeatures('vhost-user-fs-pci', ['tag', 'cache-size'])).toEqual([
+    'property:vhost-user-fs-pci.cache-size',
+  ]);
+  expect(propertyFeatures('vhost-user-fs-pci', ['tag'])).toEqual([]);
+  expect(propertyFeatures('virtio-blk-ccw', ['devno', 'serial', 'share-rw'])).toEqual([
+    'property:virtio-blk-ccw.share-rw',
+    'property:virtio-blk-ccw.serial',
+  ]);
+});
+
 test('pain 51: features are read off the schema and the device types, by members of masked enumerations', () => {
   const schema = [
     { name: 'x-query-virtio-status', 'meta-type': 'command', 'arg-type': '1' },
@@ -80,7 +116,7 @@ test('pain 51: features are read off the schema and the device types, by members
     { name: '48', 'meta-type': 'enum', values: ['raw', 'qcow2', 'host_device', 'file'] },
     { name: '49', 'meta-type': 'enum', values: ['threads', 'other'] },
   ];
-  expect(featuresOf(schema, ['virtio-blk-pci', 'e1000'])).toEqual([
+  expect(featuresOf(schema, ['virtio-blk-pci', 'e1000', 'nvdimm', 'vfio-ap'])).toEqual([
     'command:x-query-virtio-status',
     'command:blockdev-add',
     'event:DEVICE_DELETED',
@@ -89,6 +125,8 @@ test('pain 51: features are read off the schema and the device types, by members
     'format:raw',
     'format:qcow2',
     'device:virtio-blk-pci',
+    'device:nvdimm',
+    'device:vfio-ap',
   ]);
   expect(featuresOf([], [])).toEqual([]);
 });

@@ -5,7 +5,12 @@ import { startScriptedQmp, type ScriptedPeer, type ScriptedQmp } from './qmp/scr
 import { QemuHypervisor } from './qemu-hypervisor.ts';
 
 const limits = { timeoutMs: 10_000 };
-const facts = (version: string): VmmFacts => ({ type: 'qemu', version, machine: 'pc', features: [] });
+const facts = (version: string): VmmFacts => ({
+  type: 'qemu',
+  version,
+  machine: 'pc',
+  features: ['probe:2'],
+});
 
 let server: ScriptedQmp;
 let hypervisor: QemuHypervisor;
@@ -94,4 +99,12 @@ test('how an unplug may be asked for depends on the method and the version', asy
   await hypervisor[Symbol.asyncDispose]();
   hypervisor = await QemuHypervisor.connect(server.path, { ...limits, facts: facts('7.2.0') });
   expect(hypervisor.unplugPolicy(at('acpi'))).toEqual({ waitForGuest: true });
+});
+
+test('what an earlier probe left out is asked, however much of it is kept', async () => {
+  await hypervisor[Symbol.asyncDispose]();
+  const kept = { ...facts('7.2.22'), features: ['device:virtio-blk-pci'] };
+  await expect(QemuHypervisor.connect(server.path, { timeoutMs: 200, facts: kept })).rejects.toThrow();
+  expect(asked).toContain('query-version');
+  expect(asked).toContain('query-memdev');
 });

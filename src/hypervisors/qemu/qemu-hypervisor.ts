@@ -13,14 +13,16 @@ import type {
 import type { JsonValue } from '../../api/json.ts';
 import type { Bus, Place } from '../../api/place.ts';
 import type { Command } from '../../api/plan.ts';
+import { DeviceModels } from './device-models.ts';
 import { discoverBuses } from './discover.ts';
+import { readInventory } from './inventory.ts';
 import { LiveBuses } from './live-buses.ts';
 import { observe } from './observe.ts';
-import { probe } from './probe.ts';
+import { isCurrent, probe } from './probe.ts';
 import { devicesOf, QmpClient, type QmpEvent } from './qmp/index.ts';
 import { hasQuirk } from './quirks.ts';
 import { isAlreadyReleased, isLocked, isPlaceTaken, isStillInUse, unplugReplyOf } from './refusals.ts';
-import { namedNodesReply, qomProperties, readReply, statusReply } from './replies.ts';
+import { readReply, statusReply } from './replies.ts';
 import { describeBuses } from './topology.ts';
 
 /** What QEMU's run states mean for a guest that should answer (qapi/run-state.json). */
@@ -41,6 +43,7 @@ export class QemuHypervisor implements Hypervisor {
   readonly #client: QmpClient;
   readonly #deviceListeners = new Map<string, Set<(event: DeviceEvent) => void>>();
   readonly #buses = new LiveBuses();
+  readonly #models = new DeviceModels();
   #status: VmStatus | undefined;
   #statusChanges = 0;
 
@@ -54,7 +57,8 @@ export class QemuHypervisor implements Hypervisor {
   }
 
   /**
-   * Connects to a QMP socket. `facts` spares the questions that were asked of this VM before.
+   * Connects to a QMP socket. `facts` spares the questions that were asked of this VM before,
+   * unless fewer were asked then.
    * @throws VmplugError as `QmpConnection.connect`
    */
   static async connect(
@@ -64,8 +68,8 @@ export class QemuHypervisor implements Hypervisor {
     const client = new QmpClient(socket, { connectTimeoutMs: options.timeoutMs });
     try {
       await client.connect(options);
-      const facts =
-        options.facts ?? (await probe((commands, limits) => client.batch(commands, limits), options));
+      const kept = options.facts !== undefined && isCurrent(options.facts) ? options.facts : undefined;
+      const facts = kept ?? (await probe((commands, limits) => client.batch(commands, limits), options));
       return new QemuHypervisor(client, facts);
     } catch (error) {
       await client.close();
@@ -96,6 +100,7 @@ export class QemuHypervisor implements Hypervisor {
   }
 
   submit(commands: readonly Command[], options: ExchangeOptions): Promise<JsonValue>[] {
+    this.#models.learn(commands);
     return this.#client.batch(commands, options);
   }
 
@@ -125,27 +130,12 @@ export class QemuHypervisor implements Hypervisor {
   }
 
   async observe(vmmId: string, place: Place, options: ObserveOptions): Promise<Observation> {
-    return observe((commands, limits) => this.submit(commands, limits), this.facts, vmmId, place, options);
+    const device = { vmmId, place, model: this.#models.get(vmmId) };
+    return observe((commands, limits) => this.submit(commands, limits), this.facts, device, options);
   }
 
   async inventory(options: ExchangeOptions): Promise<Inventory> {
-    const [devices, nodes] = await Promise.all(
-      this.submit(
-        [
-          { execute: 'qom-list', arguments: { path: '/machine/peripheral' } },
-          { execute: 'query-named-block-nodes', arguments: { flat: true } },
-        ],
-        options,
-      ),
-    );
-    return {
-      devices: readReply(qomProperties, devices ?? null, 'qom-list')
-        .filter(({ type }) => type.startsWith('child<'))
-        .map(({ name }) => name),
-      backends: readReply(namedNodesReply, nodes ?? null, 'query-named-block-nodes').flatMap(
-        (node) => node['node-name'] ?? [],
-      ),
-    };
+    return readInventory((commands, limits) => this.submit(commands, limits), options);
   }
 
   isAlreadyReleased(error: unknown): boolean {
@@ -211,7 +201,10 @@ export class QemuHypervisor implements Hypervisor {
     const said = deviceEvents[event.event];
     if (said === undefined) return;
     for (const device of devicesOf(event)) {
-      if (said === 'removed') this.#buses.vacate(device);
+      if (said === 'removed') {
+        this.#buses.vacate(device);
+        this.#models.forget(device);
+      }
       for (const listener of this.#deviceListeners.get(device) ?? []) listener(said);
     }
   }

@@ -16,12 +16,24 @@ export function unplugReplyOf(error: unknown): UnplugReply | undefined {
   return undefined;
 }
 
+const placeTaken = [
+  // PCI
+  /not available for .*in use/,
+  /already occupied/,
+  /no slot\/function available/,
+  // SCSI
+  /lun already used/,
+  // channel devices
+  /^Device [0-9a-f]+\.[0-3]\.[0-9a-f]+ already exists$/,
+  // memory
+  /^slot \d+ is busy$/,
+  /no free slots available/,
+];
+
 /** Whether a `device_add` failed because something sits at the place. */
 export function isPlaceTaken(error: unknown): boolean {
   const refusal = qmpErrorOf(error);
-  return (
-    refusal !== undefined && /not available for .*in use|already occupied|lun already used/.test(refusal.desc)
-  );
+  return refusal !== undefined && placeTaken.some((words) => words.test(refusal.desc));
 }
 
 /** Whether a release failed because there is nothing left to release. */
@@ -34,9 +46,9 @@ export function isAlreadyReleased(error: unknown): boolean {
   );
 }
 
-/** Whether a release failed because QEMU is not quite done with it. */
+/** Whether a release failed because QEMU is not quite done with it: a node, an object, a character device. */
 export function isStillInUse(error: unknown): boolean {
-  return /is in use|is busy/.test(qmpErrorOf(error)?.desc ?? '');
+  return /is in use|(?<!^slot \d+ )is busy/.test(qmpErrorOf(error)?.desc ?? '');
 }
 
 /** Whether an image could not be opened because another process holds its lock. */

@@ -18,7 +18,8 @@ export type QomProperties = z.infer<typeof qomProperties>;
 
 export const virtioStatusReply = z.object({ status: z.object({ statuses: z.array(z.string()) }) });
 
-const region = z.object({ bar: z.int(), size: integer, address: integer });
+/** `type` is `io` or `memory`. */
+const region = z.object({ bar: z.int(), type: z.string().optional(), size: integer, address: integer });
 
 /** One PCI function; a bridge has what is behind it. */
 export interface PciDevice {
@@ -26,7 +27,12 @@ export interface PciDevice {
   slot: number;
   function: number;
   qdev_id: string;
-  regions: { bar: number; size: number | bigint; address: number | bigint }[];
+  regions: {
+    bar: number;
+    type?: string | undefined;
+    size: number | bigint;
+    address: number | bigint;
+  }[];
   pci_bridge?: { bus: { secondary: number }; devices?: PciDevice[] | undefined } | undefined;
 }
 
@@ -53,6 +59,22 @@ export const blockStatsReply = z.array(
 );
 
 export const namedNodesReply = z.array(z.object({ 'node-name': z.string().optional() }));
+
+/** Integers are small here: there are at most 256 slots. */
+export const machineMemory = z.object({ slots: z.int().optional() });
+
+const memoryDevice = z.object({
+  type: z.string(),
+  data: z.object({ id: z.string().optional(), slot: z.int().optional(), memdev: z.string().optional() }),
+});
+export type MemoryDevice = z.infer<typeof memoryDevice>;
+export const memoryDevicesReply = z.array(memoryDevice);
+
+export const memdevReply = z.array(z.object({ id: z.string().optional(), share: z.boolean() }));
+
+export const kvmReply = z.object({ enabled: z.boolean() });
+
+export const chardevReply = z.array(z.object({ label: z.string() }));
 
 export const schemaReply = z.array(
   z.object({

@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+import type { DeviceInfo } from '../api/device-info.ts';
+import { attrsOf, codeOf, infoOf, refusal, TestHost, TestReceiver } from './device.testing.ts';
+import { VhostUserBlkDevice } from './vhost-user-blk-device.ts';
+import { VhostUserFSDevice } from './vhost-user-fs-device.ts';
+import { VhostUserNetDevice } from './vhost-user-net-device.ts';
+import { VhostUserSCSIDevice } from './vhost-user-scsi-device.ts';
+
+const id = '5f0c6a1be8d2470e';
+const info = infoOf({ ID: id, HostPath: '/run/v.sock', DevType: 'b', Major: 241 });
+const virtioBlk = { 'block-driver': 'virtio-blk' };
+
+function blk(given: Partial<DeviceInfo> = {}): VhostUserBlkDevice {
+  return new VhostUserBlkDevice({ ...info, ...given });
+}
+
+describe('vhost-user-blk', () => {
+  test.each([
+    ['no options', null, -1],
+    ['virtio-scsi', { 'block-driver': 'virtio-scsi' }, -1],
+    ['nvdimm', { 'block-driver': 'nvdimm' }, -1],
+    ['W32: options without block-driver', { fstype: 'xfs' }, -1],
+    ['virtio-blk', virtioBlk, 0],
+    ['virtio-blk-ccw', { 'block-driver': 'virtio-blk-ccw' }, 0],
+    ['virtio-mmio', { 'block-driver': 'virtio-mmio' }, 0],
+  ])('3.5: with %s the index is %3$s', async (_, DriverOptions, Index) => {
+    const receiver = new TestReceiver();
+    const device = blk({ DriverOptions });
+    await device.attach(receiver);
+    expect(attrsOf(device)).toMatchObject({
+      DevID: `blk-${id}`,
+      SocketPath: '/run/v.sock',
+      Type: 'vhost-user-blk-pci',
+      Index,
+    });
+    expect(receiver.indexes.size).toBe(Index + 1);
+    await device.detach(receiver);
+    expect(receiver.indexes.size).toBe(0);
+    expect(receiver.calls.filter((call) => call.startsWith('unset')).length).toBe(Index + 1);
+  });
+
+  test('7.6, W45: a failed attach gives the index back and leaves no payload', async () => {
+    const receiver = new TestReceiver();
+    receiver.failures.set('add', refusal());
+    const device = blk({ DriverOptions: virtioBlk });
+    expect(await codeOf(device.attach(receiver))).toBe('vmm-refused');
+    expect(receiver.indexes.size).toBe(0);
+    expect(attrsOf(device)).toBe(null);
+    expect(device.getAttachCount()).toBe(0n);
+  });
+
+  test('a refused detach keeps the index', async () => {
+    const receiver = new TestReceiver();
+    const device = blk({ DriverOptions: virtioBlk });
+    await device.attach(receiver);
+    receiver.failures.set('remove', refusal());
+    expect(await codeOf(device.detach(receiver))).toBe('vmm-refused');
+    expect([...receiver.indexes]).toEqual([0]);
+    expect(device.getAttachCount()).toBe(1n);
+  });
+
+  test('W15: one for the boot configuration is appended; its detach only counts', async () => {
+    const receiver = new TestReceiver();
+    const device = blk({ ColdPlug: true, DriverOptions: virtioBlk });
+    await device.attach(receiver);
+    await device.detach(receiver);
+    await device.attach(receiver);
+    expect(receiver.calls).toEqual(['index', ...Array<string>(2).fill(`append vhost-user-blk-pci ${id}`)]);
+  });
+
+  test('W34: one that was saved attached, without its payload, is detached', async () => {
+    const receiver = new TestReceiver();
+    const device = blk({ DriverOptions: virtioBlk });
+    device.load({ ...device.save(), AttachCount: 1 });
+    await device.detach(receiver);
+    expect(receiver.calls).toEqual([`remove vhost-user-blk-pci ${id}`]);
+  });
+});
+
+describe.each([
+  ['vhost-user-scsi-pci', VhostUserSCSIDevice],
+  ['virtio-net-pci', VhostUserNetDevice],
+  ['vhost-user-fs-pci', VhostUserFSDevice],
+] as const)('%s', (type, Kind) => {
+  test('7.6 AppendDevice: 3.6: appended under a fresh id on each real attach; a detach only counts', async () => {
+    const receiver = new TestReceiver();
+    const device = new Kind(info, new TestHost(['aaaa', 'bbbb']), { MacAddress: '52:54:00:12:34:56' });
+    expect(device.getDeviceInfo()).toMatchObject({ type, attrs: { Type: type, DevID: '' } });
+    await device.attach(receiver);
+    await device.attach(receiver);
+    expect(attrsOf(device)).toMatchObject({ DevID: 'aaaa', SocketPath: '/run/v.sock', Index: -1 });
+    await device.detach(receiver);
+    await device.detach(receiver);
+    await device.attach(receiver);
+    expect(attrsOf(device)).toMatchObject({ DevID: 'bbbb', MacAddress: '52:54:00:12:34:56' });
+    expect(receiver.calls).toEqual([`append ${type} ${id}`, `append ${type} ${id}`]);
+  });
+
+  test('W45: a refused one has the id that it had', async () => {
+    const receiver = new TestReceiver();
+    receiver.failures.set('append', refusal());
+    const device = new Kind(info, new TestHost());
+    expect(await codeOf(device.attach(receiver))).toBe('vmm-refused');
+    expect(attrsOf(device)).toMatchObject({ DevID: '' });
+    expect(device.getAttachCount()).toBe(0n);
+  });
+});

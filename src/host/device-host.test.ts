@@ -1,0 +1,50 @@
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { defaultHostHooks } from '../api/config.ts';
+import type { DeviceInfo } from '../api/device-info.ts';
+import { SystemDeviceHost } from './device-host.ts';
+import { fakeHost } from './host.testing.ts';
+
+const info: DeviceInfo = {
+  HostPath: '',
+  ContainerPath: '/dev/mem0',
+  DevType: 'c',
+  Major: 1,
+  Minor: 3,
+  Pmem: false,
+  ReadOnly: false,
+  ColdPlug: false,
+  FileMode: 0,
+  UID: 0,
+  GID: 0,
+  ID: '',
+  DriverOptions: null,
+};
+const noStore = { enabled: false, path: '' };
+
+it("asks this host's sysfs by default", async () => {
+  expect(await new SystemDeviceHost().getHostPath(info, noStore)).toBe('/dev/null');
+});
+
+it('asks where it is told to', async () => {
+  using host = fakeHost();
+  host.write('sys/dev/char/1:3/uevent', 'DEVNAME=elsewhere\n');
+  host.write('groups/2/devices/0000:00:1c.0/class', '0x010802\n');
+  const asked = new SystemDeviceHost({
+    hooks: {
+      ...defaultHostHooks,
+      SysDevPrefix: join(host.paths.sys, 'dev'),
+      SysIOMMUPath: join(host.directory, 'groups'),
+      SysBusPciDevicesPath: join(host.directory, 'groups/2/devices'),
+    },
+  });
+  expect(await asked.getHostPath(info, noStore)).toBe('/dev/elsewhere');
+  expect(await asked.groupMembers('/dev/vfio/2')).toMatchObject([{ Class: '0x010802' }]);
+});
+
+it('2.14: a random id is 16 hexadecimal characters, another each time', () => {
+  const host = new SystemDeviceHost();
+  const ids = Array.from({ length: 100 }, () => host.randomID());
+  for (const id of ids) expect(id).toMatch(/^[0-9a-f]{16}$/);
+  expect(new Set(ids).size).toBe(100);
+});

@@ -1,0 +1,31 @@
+import { randomBytes } from 'node:crypto';
+import { defaultHostHooks, type HostHooks } from '../api/config.ts';
+import type { DeviceHost, GroupMember, VhostUserStore } from '../api/device-host.ts';
+import type { DeviceInfo } from '../api/device-info.ts';
+import { getHostPath } from './get-host-path.ts';
+import { groupMembers } from './iommu-group.ts';
+
+/** This host, as devices and their manager ask it. */
+export class SystemDeviceHost implements DeviceHost {
+  readonly #hooks: HostHooks;
+
+  /** @param options where facts are read; the running kernel's sysfs by default */
+  constructor(options: { hooks?: HostHooks } = {}) {
+    this.#hooks = options.hooks ?? defaultHostHooks;
+  }
+
+  /** {@inheritDoc DeviceHost.getHostPath} */
+  async getHostPath(info: DeviceInfo, store: VhostUserStore): Promise<string> {
+    return getHostPath(info, store, this.#hooks);
+  }
+
+  /** {@inheritDoc DeviceHost.groupMembers} */
+  async groupMembers(hostPath: string): Promise<GroupMember[]> {
+    return groupMembers(hostPath, this.#hooks);
+  }
+
+  /** 8 bytes from the system's random source, in hexadecimal (contract 2.14). */
+  randomID(): string {
+    return randomBytes(8).toString('hex');
+  }
+}

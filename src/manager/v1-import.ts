@@ -1,0 +1,91 @@
+import { VmplugError } from '../api/errors.ts';
+import { checkSandboxName } from '../api/names.ts';
+import type { SandboxRecord } from '../api/sandbox.ts';
+import { refuseKnown } from '../sandbox/adopt.ts';
+import { SqliteStore } from '../store/sqlite-store.ts';
+import { isKnownType } from '../store/v1/device-state-shape.ts';
+import { printKeptDocument } from '../store/v1/kept-document.ts';
+import type { LockOptions } from '../store/v1/lock-directory.ts';
+import { recoverDevice, type RecoveredDevice } from './v1-device.ts';
+import { withPciPath } from './v1-pci-path.ts';
+import { readV1Source, type V1Source } from './v1-source.ts';
+import { findV1Vm } from './v1-vm.ts';
+
+export interface V1ImportRequest extends LockOptions {
+  readonly stateDir: string;
+  /** A sandbox's `persist.json`, or its directory. */
+  readonly file: string;
+  /** The default is v1's id of the sandbox. */
+  readonly name?: string;
+}
+
+/** What was taken over from v1. */
+export interface V1Imported {
+  readonly sandbox: SandboxRecord;
+  /** Ids of the containers whose documents were found. */
+  readonly containers: readonly string[];
+  readonly devices: readonly RecoveredDevice[];
+  /** Devices of types that v1 does not know either. They stay in the kept document alone. */
+  readonly skipped: readonly { readonly id: string; readonly type: string }[];
+}
+
+/**
+ * Takes over a sandbox from its v1 state: the sandbox, its devices under the names that they have in the VMM,
+ * and the documents whole. Everything is read and checked first, then recorded in one transaction. The VM is
+ * not asked, so that one that has ended can be imported too.
+ * @throws VmplugError `sandbox-exists`, `invalid-argument` for a name that vmplug cannot have; as
+ * {@link readV1Source}, {@link findV1Vm} and `SqliteStore.open`
+ */
+export async function importV1State(request: V1ImportRequest): Promise<V1Imported> {
+  const source = await readV1Source(request.file, request);
+  const { sandbox, containers } = source.saved;
+  const name = nameOf(request, source);
+  const vm = await findV1Vm(sandbox, source.path, source.root);
+  const states = sandbox.Devices ?? [];
+  const devices = states
+    .filter(({ Type }) => isKnownType(Type))
+    .map((state) => recoverDevice(withPciPath(state, sandbox.HypervisorState.Bridges ?? []), containers));
+  const record: SandboxRecord = {
+    name,
+    hypervisor: vm.type,
+    socket: vm.socket,
+    origin: 'adopted',
+    ...(vm.process === undefined ? {} : { process: vm.process }),
+    // What a VMM can do is asked of it; v1 kept none of that.
+    facts: { type: vm.type, version: '', machine: vm.machine, features: [] },
+    createdAt: Date.now(),
+  };
+  using store = SqliteStore.open(request.stateDir);
+  store.write((tx) => {
+    refuseKnown(tx.sandboxes(), name, vm.socket);
+    tx.putSandbox(record);
+    for (const device of devices) tx.putManagedDevice(name, device.record);
+    tx.putV1State(name, printKeptDocument(source.saved));
+  });
+  return {
+    sandbox: record,
+    containers: Object.keys(containers),
+    devices,
+    skipped: states.filter(({ Type }) => !isKnownType(Type)).map(({ ID, Type }) => ({ id: ID, type: Type })),
+  };
+}
+
+function nameOf({ name, file }: V1ImportRequest, { saved }: V1Source): string {
+  if (name !== undefined) return checkSandboxName(name);
+  const id = saved.sandbox.SandboxContainer;
+  try {
+    return checkSandboxName(id);
+  } catch (error) {
+    throw new VmplugError('invalid-argument', {
+      action: 'import the state',
+      subject: file,
+      reason:
+        id === ''
+          ? '$.SandboxContainer: the sandbox has no id'
+          : `its id ${id} is no name for a sandbox here`,
+      hint: 'give it one with --name',
+      facts: { path: '$.SandboxContainer' },
+      cause: error,
+    });
+  }
+}
