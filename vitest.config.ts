@@ -1,13 +1,18 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+
+const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 /** Layers: quick ones that need nothing, and the lab's, which start real guests one file at a time. */
 export default defineConfig({
   test: {
     projects: [
       {
+        // The examples import the package by its name, as its users do; no build is needed for that.
+        resolve: { alias: { 'vmplug/api': source('src/api/index.ts'), vmplug: source('src/index.ts') } },
         test: {
           name: 'quick',
-          include: ['{src,lab,tools,bench}/**/*.test.ts'],
+          include: ['{src,lab,tools,bench,examples}/**/*.test.ts'],
           exclude: ['**/*.lab.test.ts', '**/*.long.test.ts'],
           isolate: false,
           testTimeout: 20_000,

@@ -1,10 +1,12 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { VmplugError } from '../api/errors.ts';
+import { hasCode, type VmplugError } from '../api/errors.ts';
+import type { Hypervisor } from '../api/hypervisor.ts';
 import { ownPrefix } from '../api/names.ts';
 import { backendNames, unitsOf } from '../api/plan.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
+import { orphanReleases } from '../devices/orphan-releases.ts';
 import { socketOwner } from '../host/unix-socket-owner.ts';
 import { vmmPatienceMs, type OperationContext } from '../operations/context.ts';
 import { runningOperation } from '../operations/journal.ts';
@@ -146,17 +148,10 @@ async function orphans(context: OperationContext, repair: boolean): Promise<Find
     (name) => isOrphan(name) && name === baseName(name) && !devices.includes(name),
   );
   if (repair) {
-    for (const id of devices) {
-      await hypervisor.requestUnplug(
-        { execute: 'device_del', arguments: { id } },
-        { timeoutMs: vmmPatienceMs },
-      );
-    }
-    await release(
-      hypervisor,
-      backends.map((name) => ({ execute: 'blockdev-del', arguments: { 'node-name': name } })),
-    );
+    for (const id of devices) await askToLeave(hypervisor, id);
+    await release(hypervisor, backends.flatMap(orphanReleases));
   }
+  const left = repair ? (await hypervisor.inventory({ timeoutMs: vmmPatienceMs })).backends : backends;
   return [
     ...devices.map((id): Finding => ({
       problem: 'orphan-device',
@@ -172,9 +167,19 @@ async function orphans(context: OperationContext, repair: boolean): Promise<Find
       device: name,
       what: 'a back end of ours without a device',
       remedy: 'it is released',
-      repaired: repair,
+      repaired: !left.includes(name),
     })),
   ];
+}
+
+/** A device that cannot leave stays; the next doctor finds it again. */
+async function askToLeave(hypervisor: Hypervisor, id: string): Promise<void> {
+  try {
+    const command = { execute: 'device_del', arguments: { id } };
+    await hypervisor.requestUnplug(command, { timeoutMs: vmmPatienceMs });
+  } catch (error) {
+    if (!hasCode(error, 'vmm-refused', 'unplug-refused')) throw error;
+  }
 }
 
 /** `vmplug-<id>-<generation>` of a node such as `vmplug-<id>-<generation>-f`. */

@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { AttachmentRecord, DiskOptions } from '../api/attachment.ts';
 import { VirtioBlock, type BlockDriver } from '../api/device-type.ts';
 import { hasCode, VmplugError } from '../api/errors.ts';
 import type { Evidence } from '../api/evidence.ts';
 import type { ImageFormat } from '../api/host-device.ts';
-import type { ExchangeOptions, Observation, VmStatus } from '../api/hypervisor.ts';
+import type { ExchangeOptions, Observation, VmmFacts, VmStatus } from '../api/hypervisor.ts';
 import type { OperationRecord } from '../api/operation.ts';
 import type { Bus } from '../api/place.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
@@ -287,6 +288,7 @@ export class Vmplug implements AsyncDisposable {
     const sandbox = this.sandbox(name);
     try {
       return await this.#connections.use(sandbox, limits(options), async (hypervisor) => {
+        this.#keepFacts(sandbox, hypervisor.facts);
         const context = this.#context(sandbox, hypervisor);
         await settleSandbox(context);
         return work(context);
@@ -298,6 +300,15 @@ export class Vmplug implements AsyncDisposable {
       if (hasCode(error, 'monitor-busy')) throw this.#withHolder(error, name);
       throw error;
     }
+  }
+
+  /** An earlier vmplug asked a VMM less than this one does: what was found out since is kept. */
+  #keepFacts(sandbox: SandboxRecord, facts: VmmFacts): void {
+    if (isDeepStrictEqual(sandbox.facts, facts)) return;
+    this.#store.writeSoon((tx) => {
+      const record = tx.sandbox(sandbox.name);
+      if (record !== undefined) tx.putSandbox({ ...record, facts });
+    });
   }
 
   /** Names the operation of ours that keeps the VMM's only connection, if that is what does. */
