@@ -30,7 +30,7 @@ export class ToyReceiver implements DeviceReceiver, SettlingReceiver {
     this.vm = vm;
   }
 
-  /** Into the running VM. All of it or nothing: a group of which one function doesn't fit is taken out again. */
+  /** Into the running VM, all of it or nothing: every slot is looked at before the first is filled. */
   async hotplugAddDevice(device: Device, _type: DeviceType): Promise<void> {
     if (!this.vm.running) throw refused(device, 'the VM is not running', 'start it, or ask for a cold plug');
     this.#plug(device);

@@ -32,6 +32,8 @@ export interface ReadState {
 
 const devTypes: readonly DevType[] = ['b', 'c', 'u', 'p', ''];
 
+const vhostUserTypes = [VhostUserBlk, VhostUserSCSI, VhostUserNet, VhostUserFS] as const;
+
 /** Which payload each kind of device is saved with. */
 const payloadKeys: Readonly<Record<DeviceType, 'BlockDrive' | 'VFIODevs' | 'VhostUserDev' | undefined>> = {
   [DeviceGeneric]: undefined,
@@ -87,15 +89,9 @@ function readMembers(fields: StateFields, id: string): VFIODev[] {
 function readAttrs(fields: StateFields, id: string, type: DeviceType): VhostUserDeviceAttrs {
   const found = fields.text('Type') || type;
   if (found !== type) throw kindMismatch(id, `VhostUserDev is of type ${found}, the device of type ${type}`);
-  switch (type) {
-    case VhostUserBlk:
-    case VhostUserSCSI:
-    case VhostUserNet:
-    case VhostUserFS:
-      return readVhostUser(fields, type);
-    default:
-      throw kindMismatch(id, `a ${type} device has no VhostUserDev`);
-  }
+  const known = vhostUserTypes.find((each) => each === type);
+  if (known === undefined) throw kindMismatch(id, `a ${type} device has no VhostUserDev`);
+  return readVhostUser(fields, known);
 }
 
 /** Go leaves out, or writes as null or [], what is empty. */

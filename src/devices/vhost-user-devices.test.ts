@@ -66,6 +66,10 @@ describe('vhost-user-blk', () => {
     await device.detach(receiver);
     await device.attach(receiver);
     expect(receiver.calls).toEqual(['index', ...Array<string>(2).fill(`append vhost-user-blk-pci ${id}`)]);
+    await device.detach(receiver);
+    receiver.failures.set('append', refusal());
+    expect(await codeOf(device.attach(receiver))).toBe('vmm-refused');
+    expect([...receiver.indexes], 'the VM has it with that index').toEqual([0]);
   });
 
   test('W34: one that was saved attached, without its payload, is detached', async () => {

@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, linkSync, mkdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  statSync,
+  symlinkSync,
+  renameSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -49,6 +58,17 @@ describe('a raw image', () => {
       expect((await resolve(path)).layers[0].path).toBe(path);
     },
   );
+
+  it('W69: is another one when another file was put in its place since', async () => {
+    using directory = temporaryDirectory();
+    const path = rawImage(join(directory.path, 'a.img'));
+    const before = await resolve(path);
+    renameSync(rawImage(join(directory.path, 'b.img')), path);
+    const after = await resolve(path);
+    expect(after.layers).toEqual(before.layers);
+    expect(after.identities[0].key).not.toBe(before.identities[0].key);
+    expect(after.formatKey).not.toBe(before.formatKey);
+  });
 
   it('claims by what it is needed for', async () => {
     using directory = temporaryDirectory();

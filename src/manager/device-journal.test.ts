@@ -76,6 +76,19 @@ describe('W57: what has been resolved is in the store', () => {
     expect(records()).toEqual([]);
   });
 
+  test('a refused attach and a refused detach are not under way any more', async () => {
+    const manager = open();
+    const id = (await manager.newDevice(sda)).deviceID();
+    receiver.failures.set('add', refusal());
+    expect(await codeOf(manager.attachDevice(id, receiver))).toBe('vmm-refused');
+    expect(records()).toEqual([manager.getDeviceByID(id)?.record()]);
+    await manager.attachDevice(id, receiver);
+    receiver.failures.set('remove', refusal('unplug-refused'));
+    expect(await codeOf(manager.detachDevice(id, receiver))).toBe('unplug-refused');
+    expect(records()).toEqual([manager.getDeviceByID(id)?.record()]);
+    expect(open().isUnsettled(id)).toBe(false);
+  });
+
   test('W95: it comes back with all that was known of it', async () => {
     host.groups.set('/dev/vfio/2', [memberOf('0001:3b:00.0')]);
     const manager = open();
@@ -269,15 +282,17 @@ describe('an outcome that nobody knows, while the process lives on', () => {
     expect([...receiver.indexes]).toEqual([]);
   });
 
-  test('a reference that was added meanwhile is not lost', async () => {
-    const manager = open();
-    const device = await manager.newDevice(sda);
-    receiver.failures.set('add', refusal('outcome-unknown'));
-    const attached = codeOf(manager.attachDevice(device.deviceID(), receiver));
-    await manager.newDevice(sda);
-    expect(await attached).toBe('outcome-unknown');
-    expect(device.getRefCount()).toBe(2n);
-    expect(open().getDeviceByID(device.deviceID())?.getRefCount()).toBe(2n);
+  test('a reference that is added meanwhile is not lost, whenever that is', async () => {
+    for (let turns = 0; turns < 40; turns += 1) {
+      const manager = new SandboxDeviceManager({ host });
+      const device = await manager.newDevice(sda);
+      receiver.failures.set('add', refusal('outcome-unknown'));
+      const attached = codeOf(manager.attachDevice(device.deviceID(), receiver));
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+      await manager.newDevice(sda);
+      expect(await attached).toBe('outcome-unknown');
+      expect(device.getRefCount(), `after ${turns} turns`).toBe(2n);
+    }
   });
 });
 

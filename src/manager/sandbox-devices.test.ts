@@ -7,7 +7,8 @@ import { everyBus } from '../hypervisors/simulated/index.ts';
 import { Bench, errorOf, TestStore } from '../operations/bench.testing.ts';
 import { releaseAll } from '../operations/settle.ts';
 import { SystemDeviceHost } from '../host/device-host.ts';
-import { infoOf } from '../devices/device.testing.ts';
+import { MockDeviceReceiver } from '../api/mock-device-receiver.ts';
+import { infoOf, memberOf, TestHost } from '../devices/device.testing.ts';
 import { SandboxDevices, type SandboxDevicesOptions } from './sandbox-devices.ts';
 
 let stores: TestStore;
@@ -173,3 +174,28 @@ function bound(devices: SandboxDevices): Pick<SandboxDevices, 'manager' | 'recei
     addDevice: (info) => devices.addDevice(info),
   };
 }
+
+test('W62: block indexes that were read, and a saved device, do not change with what comes after', async () => {
+  const devices = open('virtio-blk');
+  const device = await devices.addDevice(disk('sda'));
+  const indexes = devices.manager.blockIndexes();
+  const saved = device.save();
+  await devices.addDevice(disk('sdb'));
+  await devices.manager.detachDevice(device.deviceID(), devices.receiver);
+  expect([...indexes]).toEqual([0]);
+  expect(saved).toMatchObject({ AttachCount: 1, BlockDrive: { Index: 0 } });
+});
+
+test('W55: a group that was cold-plugged, as a NIC is, is detached and forgotten like any device', async () => {
+  const host = new TestHost();
+  host.groups.set('/dev/vfio/9', [memberOf('0000:02:00.0')]);
+  const { manager } = open('virtio-blk', { host });
+  const device = await manager.newDevice(
+    infoOf({ DevType: 'c', Major: 240, Minor: 1, ContainerPath: '/dev/vfio/9', ColdPlug: true }),
+  );
+  await manager.attachDevice(device.deviceID(), new MockDeviceReceiver());
+  await manager.detachDevice(device.deviceID(), new MockDeviceReceiver());
+  await manager.removeDevice(device.deviceID());
+  expect(manager.getAllDevices()).toEqual([]);
+  expect(stores.store.read((tx) => tx.managedDevices('vm1'))).toEqual([]);
+});

@@ -7,6 +7,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import { rich, richContainer } from '../store/v1/documents.testing.ts';
 import { lockDirectory } from '../store/v1/lock-directory.ts';
+import { SystemDeviceHost } from '../host/device-host.ts';
+import { openDeviceManager } from './device-opening.ts';
 import { importV1State, type V1Imported } from './v1-import.ts';
 
 let root: string;
@@ -78,6 +80,22 @@ describe('what is recorded', () => {
     expect(of(3)?.HostPath).toBe('/run/v.sock');
     expect(of(5)).toMatchObject({ ContainerPath: '/dev/null0', FileMode: 69206454, UID: 7, GID: 8 });
     expect(devices[5]?.lost).toEqual(['HostPath']);
+  });
+
+  test('the devices are there in a manager of the sandbox', async () => {
+    await run();
+    using store = SqliteStore.open(stateDir);
+    const manager = openDeviceManager({ store, sandbox: 'sandbox-1', host: new SystemDeviceHost() });
+    expect(manager.getAllDevices().map((device) => device.deviceType())).toEqual([
+      'block',
+      'block',
+      'vfio',
+      'vhost-user-blk-pci',
+      'virtio-net-pci',
+      'generic',
+    ]);
+    expect(manager.getDeviceByID('0000000000000002')?.getAttachCount()).toBe(9007199254740993n);
+    expect(manager.getDeviceByID('0000000000000001')?.getHostPath()).toBe('/dev/dm-4');
   });
 
   test('W94: the PCI path that v1 lost is found by its bridges, where one of them has the device', async () => {

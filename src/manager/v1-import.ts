@@ -1,11 +1,15 @@
+import type { DeviceState } from '../api/device-state.ts';
 import { VmplugError } from '../api/errors.ts';
 import { checkSandboxName } from '../api/names.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
+import { SystemDeviceHost } from '../host/device-host.ts';
 import { refuseKnown } from '../sandbox/adopt.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import { isKnownType } from '../store/v1/device-state-shape.ts';
 import { printKeptDocument } from '../store/v1/kept-document.ts';
 import type { LockOptions } from '../store/v1/lock-directory.ts';
+import { invalid, type Where } from '../store/v1/shape.ts';
+import { readSaved } from './device-saved.ts';
 import { recoverDevice, type RecoveredDevice } from './v1-device.ts';
 import { withPciPath } from './v1-pci-path.ts';
 import { readV1Source, type V1Source } from './v1-source.ts';
@@ -42,9 +46,11 @@ export async function importV1State(request: V1ImportRequest): Promise<V1Importe
   const name = nameOf(request, source);
   const vm = await findV1Vm(sandbox, source.path, source.root);
   const states = sandbox.Devices ?? [];
+  const bridges = sandbox.HypervisorState.Bridges ?? [];
+  states.forEach((state, index) => checkLoads(state, { document: source.path, path: `$.Devices[${index}]` }));
   const devices = states
     .filter(({ Type }) => isKnownType(Type))
-    .map((state) => recoverDevice(withPciPath(state, sandbox.HypervisorState.Bridges ?? []), containers));
+    .map((state) => recoverDevice(withPciPath(state, bridges), containers));
   const record: SandboxRecord = {
     name,
     hypervisor: vm.type,
@@ -68,6 +74,16 @@ export async function importV1State(request: V1ImportRequest): Promise<V1Importe
     devices,
     skipped: states.filter(({ Type }) => !isKnownType(Type)).map(({ ID, Type }) => ({ id: ID, type: Type })),
   };
+}
+
+/** Whether a device can be made of a state is known by trying, before anything is recorded. */
+function checkLoads(state: DeviceState, where: Where): void {
+  if (!isKnownType(state.Type)) return;
+  try {
+    readSaved({ state, info: null }, new SystemDeviceHost());
+  } catch (error) {
+    throw error instanceof VmplugError ? invalid(where, error.reason, error.code) : error;
+  }
 }
 
 function nameOf({ name, file }: V1ImportRequest, { saved }: V1Source): string {

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VmplugError } from '../../api/errors.ts';
-import type { SandboxState, SavedSandbox } from './documents.ts';
+import type { SavedSandbox } from './documents.ts';
 import {
   checkRealPath,
   directoryMode,
@@ -111,12 +111,12 @@ export class FsPersistDriver implements PersistDriver {
     }
   }
 
-  #directory(sid: SandboxState['SandboxContainer']): string {
+  #directory(sid: string): string {
     return idDirectory(this.runStoragePath(), sid);
   }
 }
 
-/** @throws nothing; makes the error by which "nothing was kept yet" is told from damage */
+/** The error by which "nothing was kept yet" is told from damage (W96). */
 function notKept(sid: string, directory: string): VmplugError {
   return new VmplugError('sandbox-not-found', {
     action: 'read the state of',

@@ -159,6 +159,7 @@ describe('what v1 could not have written is refused, with its path', () => {
     ['an index with a sign', `${indexMap}.-1`, {}, `$.${indexMap}["-1"]`],
     ['an index in hexadecimal', `${indexMap}.a`, {}, `$.${indexMap}.a`],
     ['an index with a zero before it', `${indexMap}.01`, {}, `$.${indexMap}["01"]`],
+    ['an index that v1 does not give out', `${indexMap}.65535`, {}, `$.${indexMap}["65535"]`],
     ['an index with a value', `${indexMap}.1`, true, `$.${indexMap}["1"]`],
     ['a slot that is no number', `${slots}.x`, 'd', '$.HypervisorState.Bridges[0].DeviceAddr.x'],
     [

@@ -28,7 +28,7 @@ const hypervisorState: Shape<HypervisorState> = (value, where) => {
   return {
     Pid: get('Pid', int),
     Type: get('Type', text),
-    BlockIndexMap: get('BlockIndexMap', numberedMap(emptyObject, Number.MAX_SAFE_INTEGER)),
+    BlockIndexMap: get('BlockIndexMap', numberedMap(emptyObject, highestBlockIndex)),
     UUID: get('UUID', text),
     Bridges: get('Bridges', list(bridge)),
     HotpluggedVCPUs: get('HotpluggedVCPUs', list(cpu)),
@@ -39,6 +39,9 @@ const hypervisorState: Shape<HypervisorState> = (value, where) => {
     APISocket: get('APISocket', text),
   };
 };
+
+/** `virtcontainers/sandbox.go`. */
+const highestBlockIndex = 65_534;
 
 /** Go's `struct{}`. */
 const emptyObject: Shape<Record<string, never>> = (value, where) => {

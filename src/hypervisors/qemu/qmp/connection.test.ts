@@ -51,7 +51,7 @@ describe('commands', () => {
     expect(await sent).toEqual({ bar: -(2n ** 63n) });
   });
 
-  test('replies out of order find their commands', async () => {
+  test('W82: replies out of order find their commands', async () => {
     const replies = ['a', 'b', 'c'].map((name) => connection.execute(name));
     const commands = [await peer.nextCommand(), await peer.nextCommand(), await peer.nextCommand()];
     for (const { id, execute } of commands.toReversed()) {
@@ -87,7 +87,7 @@ describe('commands', () => {
     expect(qmpErrorOf(undefined)).toBeUndefined();
   });
 
-  test('an argument that cannot be said hurts nobody else', async () => {
+  test('W83: an argument that cannot be said hurts nobody else', async () => {
     answers['a'] = () => 1;
     await expect(connection.execute('a', { s: '\0' })).rejects.toEqual(
       coded('invalid-argument', { sent: false }),
@@ -311,7 +311,7 @@ describe('a server that breaks the protocol', () => {
   });
 });
 
-test('a large reply', async () => {
+test('W81: a reply of more than 64 KiB', async () => {
   const big = Array.from({ length: 30_000 }, (_, index): JsonValue => ({
     name: `command-${index}`,
     size: index,

@@ -63,7 +63,7 @@ describe('over a connection', () => {
     ]);
   });
 
-  test('an event that comes before the reply is there before the reply', async () => {
+  test('W82: an event that comes before the reply is there before the reply', async () => {
     const order: string[] = [];
     connection.onDeviceEvent('d0', ({ event: name }) => order.push(name));
     const removed = connection.execute('x').then(() => order.push('reply'));

@@ -25,7 +25,7 @@ test('connects on first use, once for all callers', async () => {
   expect(server.peers.length).toBe(1);
 });
 
-test('after a loss: listeners are told, the next use connects again, listeners of events stay', async () => {
+test('W64: after a loss: listeners are told, the next use connects again, listeners of events stay', async () => {
   const told: string[] = [];
   client.onLost(({ code }) => told.push(code));
   client.onReconnect(({ greeting }) => told.push(`again ${greeting.version.major}`));
