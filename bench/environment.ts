@@ -3,16 +3,12 @@ import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os'
 import { runProgram } from '../lab/guest/run-program.ts';
 import { version } from '../src/cli/version.ts';
 
-/** The facts without which figures say nothing. */
-export interface Environment {
+/** The facts of this host without which figures say nothing. */
+export interface HostEnvironment {
   readonly vmplug: string;
   /** Of the checkout; `-dirty` when it has changes. Missing outside one. */
   readonly commit?: string;
   readonly node: string;
-  readonly qemu: string;
-  readonly libvirt?: string;
-  readonly accel: 'tcg';
-  readonly machine: 'q35';
   readonly kernel: string;
   readonly distribution: string;
   readonly cpu: string;
@@ -24,22 +20,40 @@ export interface Environment {
   readonly load: readonly [number, number];
 }
 
-/** Looks at the machine; `directory` is where the records are. */
+/** And those of the VMs. */
+export interface Environment extends HostEnvironment {
+  readonly qemu: string;
+  readonly libvirt?: string;
+  readonly accel: 'tcg';
+  readonly machine: 'q35';
+}
+
+/** Looks at the host and its VMMs; `directory` is where the records are. */
 export async function readEnvironment(directory: string, loadBefore: number): Promise<Environment> {
-  const [commit, qemu, libvirt, fileSystem] = await Promise.all([
-    words('git', 'describe', '--always', '--dirty', '--abbrev=12'),
+  const [host, qemu, libvirt] = await Promise.all([
+    readHostEnvironment(directory, loadBefore),
     words('qemu-system-x86_64', '--version'),
     words('virsh', '--version'),
+  ]);
+  return {
+    ...host,
+    qemu: /version (\S+)/.exec(qemu ?? '')?.[1] ?? 'unknown',
+    ...(libvirt === undefined ? {} : { libvirt }),
+    accel: 'tcg',
+    machine: 'q35',
+  };
+}
+
+/** Looks at the host; `directory` is where the records are. */
+export async function readHostEnvironment(directory: string, loadBefore: number): Promise<HostEnvironment> {
+  const [commit, fileSystem] = await Promise.all([
+    words('git', 'describe', '--always', '--dirty', '--abbrev=12'),
     words('stat', '--file-system', '--format=%T', directory),
   ]);
   return {
     vmplug: version,
     ...(commit === undefined ? {} : { commit }),
     node: process.versions.node,
-    qemu: /version (\S+)/.exec(qemu ?? '')?.[1] ?? 'unknown',
-    ...(libvirt === undefined ? {} : { libvirt }),
-    accel: 'tcg',
-    machine: 'q35',
     kernel: release(),
     distribution: /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'unknown',
     cpu: cpus()[0]?.model ?? 'unknown',

@@ -1,5 +1,6 @@
 import { panelsOf, type Bar, type Panel } from './plot-panels.ts';
 import { scaleTo, type Scale } from './scale.ts';
+import { plotStyle } from './plot-style.ts';
 import type { Results } from './results.ts';
 import { element, line, text } from './svg.ts';
 
@@ -33,7 +34,7 @@ export function plotOf(results: Results): string {
       {},
       'vmplug beside QMP by hand and libvirt: medians and 95th percentiles in milliseconds',
     ),
-    element('style', {}, style),
+    element('style', {}, plotStyle),
     element('rect', { width, height, rx: 12, class: 'paper' }),
     ...head(results),
     ...drawn.flat(),
@@ -116,20 +117,3 @@ function foot({ environment: e, startedAt }: Results, y: number): string[] {
   ];
   return [line(margin, y, width - margin, y, 'grid'), text(margin, y + 24, 'tick', facts.join(' · '))];
 }
-
-const style = `
-text { font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2328 }
-.paper { fill: #ffffff; stroke: #d1d9e0 }
-.head { font-size: 20px; font-weight: 600 } .title { font-size: 14px; font-weight: 600 }
-.soft, .tick, .ratio { fill: #59636e } .tick { font-size: 11px }
-.figure { font-weight: 600; paint-order: stroke; stroke: #ffffff; stroke-width: 5px } .strong { fill: #1f2328; font-weight: 600 }
-.floor { fill: #9aa4af } .own { fill: #0f7b6c } .peer { fill: #c77d2e }
-.grid { stroke: #e4e8ec } .axis { stroke: #8c959f } .whisker { stroke: #424a53; stroke-width: 1.5 }
-.limit { stroke: #a4262c; stroke-dasharray: 4 3 } .limit-words { font-size: 11px; fill: #a4262c }
-@media (prefers-color-scheme: dark) {
-text { fill: #e6edf3 } .paper { fill: #0d1117; stroke: #30363d }
-.figure { stroke: #0d1117 } .soft, .tick, .ratio { fill: #9198a1 } .strong { fill: #e6edf3 }
-.floor { fill: #6e7681 } .own { fill: #2fb8a3 } .peer { fill: #d9944a }
-.grid { stroke: #21262d } .axis { stroke: #6e7681 } .whisker { stroke: #c9d1d9 }
-.limit { stroke: #ff7b72 } .limit-words { fill: #ff7b72 }
-}`;

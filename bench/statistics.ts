@@ -6,10 +6,18 @@ export function median(samples: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-/** The sample that 95 of 100 do not exceed (nearest rank). */
-export function p95(samples: readonly number[]): number {
+/** The sample that `part` of all, such as 0.99, do not exceed (nearest rank). */
+export function percentile(samples: readonly number[], part: number): number {
   const sorted = samples.toSorted((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(sorted.length * 0.95) - 1)] ?? Number.NaN;
+  return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN;
+}
+
+export function p95(samples: readonly number[]): number {
+  return percentile(samples, 0.95);
+}
+
+export function mean(samples: readonly number[]): number {
+  return samples.reduce((sum, sample) => sum + sample, 0) / samples.length;
 }
 
 export interface Ratio {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BlockDriver } from '../api/device-type.ts';
 import { everyBus } from '../hypervisors/simulated/index.ts';
 import { Bench, errorOf, TestStore } from '../operations/bench.testing.ts';
-import { releaseAll } from '../operations/settle.ts';
+import { releaseAll, settleSandbox } from '../operations/settle.ts';
 import { SystemDeviceHost } from '../host/device-host.ts';
 import { MockDeviceReceiver } from '../api/mock-device-receiver.ts';
 import { infoOf, memberOf, TestHost } from '../devices/device.testing.ts';
@@ -141,6 +141,70 @@ test('the VM ended: a detach succeeds, since nothing is plugged any more', async
   releaseAll(bench.context);
   await manager.detachDevice(id, receiver);
   expect(manager.isDeviceAttached(id)).toBe(false);
+});
+
+describe('a guest that is late', () => {
+  /** As the VM of a sandbox is used: what was left open is settled before. */
+  const openSettling = (): SandboxDevices =>
+    new SandboxDevices(
+      stores.store,
+      bench.sandbox,
+      async (work) => {
+        await settleSandbox(bench.context);
+        return work(bench.context);
+      },
+      { host: new ImageHost(), config: { block_device_driver: 'virtio-blk' }, timeoutMs: 20 },
+    );
+
+  test('W105: a disk that is in the VM before its guest takes it is kept, and the next attach finds it', async () => {
+    bench.machine.guest = { ...bench.machine.guest, onPlug: 'acknowledged' };
+    const { manager, receiver } = openSettling();
+    const device = await manager.newDevice(disk('sda'));
+    const id = device.deviceID();
+    const error = await errorOf(manager.attachDevice(id, receiver));
+    expect(error).toMatchObject({ code: 'outcome-unknown', cause: { code: 'deadline-passed' } });
+    expect(error.reason).toContain('the guest did not get further than acknowledged');
+    expect(manager.isUnsettled(id)).toBe(true);
+    expect(await errorOf(manager.removeDevice(id))).toMatchObject({ code: 'outcome-unknown' });
+    expect(await receiver.getAndSetSandboxBlockIndex()).toBe(1);
+    bench.expectSettled();
+
+    bench.machine.advance(bench.attachments()[0]?.plan.vmmId ?? '', 'live');
+    await manager.attachDevice(id, receiver);
+    expect(device.getAttachCount()).toBe(1n);
+    expect(device.getDeviceInfo()).toMatchObject({ drive: { PCIPath: expect.anything() } });
+    expect(bench.machine.count('device_add')).toBe(1);
+    await manager.detachDevice(id, receiver);
+    await manager.removeDevice(id);
+    expect(bench.machine.devices).toEqual([]);
+    bench.expectSettled();
+  });
+
+  test('an added disk that the guest did not take in time stays, and can be detached', async () => {
+    bench.machine.guest = { ...bench.machine.guest, onPlug: 'acknowledged' };
+    const { manager, receiver, addDevice } = bound(openSettling());
+    expect(await errorOf(addDevice(disk('sda')))).toMatchObject({ code: 'outcome-unknown' });
+    const [device] = manager.getAllDevices();
+    const id = device?.deviceID() ?? '';
+    bench.machine.advance(bench.attachments()[0]?.plan.vmmId ?? '', 'live');
+    await manager.detachDevice(id, receiver);
+    await manager.removeDevice(id);
+    bench.expectNothingLeft('sda');
+  });
+
+  test('W43: a disk that the guest lets go after the deadline: the next detach succeeds', async () => {
+    bench.machine.guest = { ...bench.machine.guest, onUnplug: 'ignores' };
+    const { manager, receiver, addDevice } = bound(openSettling());
+    const id = (await addDevice(disk('sda'))).deviceID();
+    expect(await errorOf(manager.detachDevice(id, receiver))).toMatchObject({ code: 'deadline-passed' });
+    expect(manager.isDeviceAttached(id)).toBe(true);
+    bench.machine.letGo(bench.attachments()[0]?.plan.vmmId ?? '');
+    await manager.detachDevice(id, receiver);
+    expect(manager.isDeviceAttached(id)).toBe(false);
+    expect(await receiver.getAndSetSandboxBlockIndex()).toBe(0);
+    await manager.removeDevice(id);
+    bench.expectNothingLeft('sda');
+  });
 });
 
 test('W15, W33: cold-plug into a VM that runs is refused, not a success', async () => {
