@@ -25,8 +25,9 @@ function open(
   name: string,
   driver: Driver,
   options: SandboxDevicesOptions = {},
+  lingerMs = 0,
 ): AsyncDisposable & SandboxDevices {
-  const vmplug = Vmplug.open({ stateDir: lab.stateDir, lingerMs: 0 });
+  const vmplug = Vmplug.open({ stateDir: lab.stateDir, lingerMs });
   const devices = vmplug.devices(name, { ...options, config: { block_device_driver: driver } });
   return Object.assign(devices, { [Symbol.asyncDispose]: () => vmplug[Symbol.asyncDispose]() });
 }
@@ -156,20 +157,56 @@ describe('a VM with one port', () => {
     await manager.attachDevice(id, receiver);
     expect((await seen('vm2', id, second))?.words).toBe(second.words);
     await manager.detachDevice(id, receiver);
-    for (const { deviceID } of manager.getAllDevices().map((each) => ({ deviceID: each.deviceID() }))) {
-      await manager.removeDevice(deviceID);
-    }
+    for (const each of manager.getAllDevices()) await manager.removeDevice(each.deviceID());
     expect(readListing(lab.stateDir, 'vm2').attachments).toEqual([]);
   });
 
-  test('W43: killed while a disk is attached: it is detached and removed, and nothing holds the node', async () => {
-    using loop = loopDisk(lab, 'orphan');
-    await using devices = open('vm2', 'virtio-blk');
+  test('W105: a disk whose driver the guest loads late is found by the next attach, not plugged again', async () => {
+    using loop = loopDisk(lab, 'late');
+    const inGuest = async (script: string): Promise<void> =>
+      expect(await lab.guest('vm2', script)).toMatchObject({ exitCode: 0 });
+    await changesNothing(lab, ['vm2'], async () => {
+      await using devices = open('vm2', 'virtio-blk', { timeoutMs: 500 });
+      const { manager, receiver } = devices;
+      const device = await manager.newDevice(loop.info());
+      const id = device.deviceID();
+      await inGuest('rmmod virtio_blk');
+      try {
+        expect(await errorOf(manager.attachDevice(id, receiver))).toMatchObject({
+          code: 'outcome-unknown',
+          cause: { code: 'deadline-passed' },
+        });
+      } finally {
+        await inGuest('insmod /lib/modules/virtio_blk.ko');
+      }
+      expect(await errorOf(manager.removeDevice(id))).toMatchObject({ code: 'outcome-unknown' });
+      const plugged = await vmHas('vm2');
+      await manager.attachDevice(id, receiver);
+      expect(device.getAttachCount()).toBe(1n);
+      expect(await vmHas('vm2')).toEqual(plugged);
+      const disk = await seen('vm2', id, loop);
+      expect(disk?.words).toBe(loop.words);
+      expect(driveOf(device)?.PCIPath.toString()).toBe(disk?.pciSlots.join('/'));
+      await manager.detachDevice(id, receiver);
+      await manager.removeDevice(id);
+    });
+    expect(holdersOf(lab, loop)).toEqual([]);
+  });
+});
+
+describe('a VM that is killed while it has a disk', () => {
+  test.each([
+    ['nobody is connected to it', 'vm3', 0],
+    ['there is a connection', 'vm4', 60_000],
+  ])('%s: the disk is detached and removed, and nothing holds its node', async (_, name, lingerMs) => {
+    await lab.run(name, '--machine', 'q35', '--ports', '1');
+    using loop = loopDisk(lab, `orphan-of-${name}`);
+    await using devices = open(name, 'virtio-blk', {}, lingerMs);
     const { manager, receiver } = devices;
     const device = await devices.addDevice(loop.info());
     const id = device.deviceID();
     expect(holdersOf(lab, loop)).toEqual([id]);
-    const { pid } = lab.sandbox('vm2');
+    const { pid } = lab.sandbox(name);
     const identity = processIdentity(pid);
     process.kill(pid, 'SIGKILL');
     await manager.detachDevice(id, receiver);
@@ -178,7 +215,7 @@ describe('a VM with one port', () => {
     expect(await errorOf(manager.attachDevice(id, receiver))).toMatchObject({ code: 'vm-gone' });
     await manager.removeDevice(id);
     expect(manager.getAllDevices()).toEqual([]);
-    expect(readListing(lab.stateDir, 'vm2').attachments).toEqual([]);
+    expect(readListing(lab.stateDir, name).attachments).toEqual([]);
     expect(holdersOf(lab, loop)).toEqual([]);
   });
 });

@@ -9,6 +9,7 @@ import type { SandboxRecord } from '../api/sandbox.ts';
 import { orphanReleases } from '../devices/orphan-releases.ts';
 import { socketOwner } from '../host/unix-socket-owner.ts';
 import { vmmPatienceMs, type OperationContext } from '../operations/context.ts';
+import { forgetAttachment } from '../operations/forget-attachment.ts';
 import { runningOperation } from '../operations/journal.ts';
 import { release, releaseBackends } from '../operations/run-plan.ts';
 import { releaseAll, settleSandbox } from '../operations/settle.ts';
@@ -119,14 +120,15 @@ async function vanished(context: OperationContext, repair: boolean): Promise<Fin
 /** Frees what a vanished device held, unless somebody has begun to work on it meanwhile. */
 async function releaseVanished(
   { store, hypervisor }: OperationContext,
-  { id, plan }: AttachmentRecord,
+  attachment: AttachmentRecord,
 ): Promise<void> {
+  const { id, plan } = attachment;
   const isStillOurs = (tx: Transaction): boolean =>
     tx.attachment(id)?.plan.vmmId === plan.vmmId && runningOperation(tx, id) === undefined;
   if (!store.read(isStillOurs)) return;
   await releaseBackends(hypervisor, plan);
   store.write((tx) => {
-    if (isStillOurs(tx)) tx.deleteAttachment(id);
+    if (isStillOurs(tx)) forgetAttachment(tx, attachment);
   });
 }
 

@@ -1,8 +1,13 @@
+import type { AttachmentRecord } from '../api/attachment.ts';
 import type { DeviceState } from '../api/device-state.ts';
 import { VmplugError } from '../api/errors.ts';
+import type { HostDisk } from '../api/host-device.ts';
 import { checkSandboxName } from '../api/names.ts';
+import { placeKey } from '../api/place.ts';
+import { unitsOf } from '../api/plan.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
 import { SystemDeviceHost } from '../host/device-host.ts';
+import { resolveDisk } from '../host/resolve-disk.ts';
 import { refuseKnown } from '../sandbox/adopt.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import { isKnownType } from '../store/v1/device-state-shape.ts';
@@ -12,6 +17,7 @@ import { invalid, type Where } from '../store/v1/shape.ts';
 import { readSaved } from './device-saved.ts';
 import { recoverDevice, type RecoveredDevice } from './v1-device.ts';
 import { withPciPath } from './v1-pci-path.ts';
+import { pluggedByV1, type V1Sandbox } from './v1-plugged.ts';
 import { readV1Source, type V1Source } from './v1-source.ts';
 import { findV1Vm } from './v1-vm.ts';
 
@@ -61,11 +67,19 @@ export async function importV1State(request: V1ImportRequest): Promise<V1Importe
     facts: { type: vm.type, version: '', machine: vm.machine, features: [] },
     createdAt: Date.now(),
   };
+  // Of a VM that no longer runs nothing is plugged any more.
+  const isRunning = vm.type === 'qemu' && vm.process !== undefined;
+  const plugged = isRunning ? await pluggedDevices(states, { name, bridges }) : [];
   using store = SqliteStore.open(request.stateDir);
   store.write((tx) => {
     refuseKnown(tx.sandboxes(), name, vm.socket);
     tx.putSandbox(record);
     for (const device of devices) tx.putManagedDevice(name, device.record);
+    for (const attachment of plugged) {
+      tx.putAttachment(attachment);
+      tx.claim(attachment.host.identities, attachment.id, name);
+      for (const { place } of unitsOf(attachment)) tx.takePlace(name, placeKey(place), attachment.id);
+    }
     tx.putV1State(name, printKeptDocument(source.saved));
   });
   return {
@@ -74,6 +88,41 @@ export async function importV1State(request: V1ImportRequest): Promise<V1Importe
     devices,
     skipped: states.filter(({ Type }) => !isKnownType(Type)).map(({ ID, Type }) => ({ id: ID, type: Type })),
   };
+}
+
+/** What v1 plugged into the VM, with the real identity of its files where they are still there. */
+async function pluggedDevices(
+  states: readonly DeviceState[],
+  sandbox: V1Sandbox,
+): Promise<AttachmentRecord[]> {
+  const found: AttachmentRecord[] = [];
+  for (const state of states) {
+    const attachment = pluggedByV1(state, sandbox, await diskOf(state, sandbox));
+    if (attachment !== undefined) found.push(attachment);
+  }
+  return found;
+}
+
+/** v1 plugs every disk raw, and shared for writing; one whose file is gone has only its name. */
+async function diskOf({ ID, BlockDrive }: DeviceState, { name }: V1Sandbox): Promise<HostDisk | undefined> {
+  if (BlockDrive === undefined) return undefined;
+  const path = BlockDrive.File;
+  try {
+    return await resolveDisk(path, { readOnly: false, shareRw: true, force: true, format: 'raw' });
+  } catch (error) {
+    if (!(error instanceof VmplugError)) throw error;
+    return {
+      kind: 'block',
+      source: path,
+      layers: [{ path, format: 'raw', protocol: 'file' }],
+      virtualSize: 0,
+      identities: [{ key: `v1:${name}:${ID}`, mode: 'exclusive' }],
+      readOnly: false,
+      shareRw: true,
+      major: 0,
+      minor: 0,
+    };
+  }
 }
 
 /** Whether a device can be made of a state is known by trying, before anything is recorded. */

@@ -33,7 +33,11 @@ export function withPresentDevices(state: SandboxState, present: PresentDevices)
     HypervisorState: {
       ...state.HypervisorState,
       BlockIndexMap: Object.fromEntries([...indexes].map((index) => [String(index), {}])),
-      Bridges: bridgesNow(state, kept, present.attachments),
+      Bridges: bridgesNow(
+        state,
+        kept,
+        present.attachments.filter(({ id }) => !kept.some(({ ID }) => ID === id)),
+      ),
     },
   };
 }

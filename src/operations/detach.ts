@@ -4,6 +4,7 @@ import type { OperationRecord, Timeline } from '../api/operation.ts';
 import { vmmPatienceMs, type OperationContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { notFreed, notReleased, refusedByVmm, type UnplugEnd } from './detach-errors.ts';
+import { forgetAttachment } from './forget-attachment.ts';
 import { abandonOperation, closeOpen, closeOperation, openOperation, updateAttachment } from './journal.ts';
 import { putBack } from './put-back.ts';
 import { releaseBackends } from './run-plan.ts';
@@ -72,7 +73,7 @@ async function carryOut(
     return await recover(context, begun, error, removed, watch);
   }
   context.store.writeSoon((tx) => {
-    tx.deleteAttachment(attachment.id);
+    forgetAttachment(tx, attachment);
     closeOperation(tx, operation, 'released', watch.timeline());
     closeOpen(tx, attachment.id, 'released');
   });

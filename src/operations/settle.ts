@@ -6,6 +6,7 @@ import { backendNames, unitsOf } from '../api/plan.ts';
 import { waitForEnd } from '../host/process-identity.ts';
 import type { Transaction } from '../store/store.ts';
 import { vmmPatienceMs, type OperationContext } from './context.ts';
+import { forgetAttachment } from './forget-attachment.ts';
 import { closeOpen, runningOperation } from './journal.ts';
 import { releaseBackends } from './run-plan.ts';
 
@@ -84,9 +85,9 @@ async function vmHasEnded({ sandbox }: Pick<OperationContext, 'sandbox'>): Promi
 export function releaseAll({ store, sandbox }: Pick<OperationContext, 'store' | 'sandbox'>): string[] {
   return store.write((tx) => {
     const attachments = tx.attachments(sandbox.name);
-    for (const { id } of attachments) {
-      tx.deleteAttachment(id);
-      closeOpen(tx, id, 'gone');
+    for (const attachment of attachments) {
+      forgetAttachment(tx, attachment);
+      closeOpen(tx, attachment.id, 'gone');
     }
     return attachments.map(({ id }) => id);
   });
@@ -106,7 +107,7 @@ async function settle(
     if (isLeft) await releaseBackends(hypervisor, attachment.plan, drainMs);
     return store.write((tx) =>
       ifUnchanged(tx, attachment, () => {
-        tx.deleteAttachment(attachment.id);
+        forgetAttachment(tx, attachment);
         closeOpen(tx, attachment.id, 'released');
         return 'released';
       }),

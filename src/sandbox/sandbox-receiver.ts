@@ -51,26 +51,36 @@ export class SandboxReceiver implements DeviceReceiver, SettlingReceiver {
     this.#indexes = options.indexes ?? new BlockIndexes();
   }
 
-  /** @throws VmplugError as `attach`, and as the resolving of its host device */
+  /**
+   * @throws VmplugError as `attach`, and as the resolving of its host device; `outcome-unknown` when
+   * it failed and the VM may have the device all the same, as while its guest has not taken it yet
+   */
   async hotplugAddDevice(device: Device, type: DeviceType): Promise<void> {
     checkType(device, type);
     const wanted = pluggable(device, this.#config.block_device_driver, this.#options.trees);
     if (wanted === undefined) return;
     const options = this.#diskOptions(type);
-    const attachment = await this.#options.use((context) =>
-      attach(context, {
-        id: device.deviceID(),
-        driver: wanted.driver,
-        options,
-        resolve: wanted.resolve,
-        wait: this.#options.wait ?? 'live',
-        timeoutMs: this.#timeoutMs,
-      }),
-    );
-    writeBack(device, attachment);
+    try {
+      const attachment = await this.#options.use((context) =>
+        attach(context, {
+          id: device.deviceID(),
+          driver: wanted.driver,
+          options,
+          resolve: wanted.resolve,
+          wait: this.#options.wait ?? 'live',
+          timeoutMs: this.#timeoutMs,
+        }),
+      );
+      writeBack(device, attachment);
+    } catch (error) {
+      throw this.#isFreed(device) ? error : mayBeInVm(error);
+    }
   }
 
-  /** @throws VmplugError as `detach`; a VM that has ended has let go of everything */
+  /**
+   * @throws VmplugError as `detach`; what the VM has let go of by now, late or because it ended, is
+   * detached
+   */
   async hotplugRemoveDevice(device: Device, type: DeviceType): Promise<void> {
     checkType(device, type);
     if (type === 'generic') return;
@@ -79,8 +89,7 @@ export class SandboxReceiver implements DeviceReceiver, SettlingReceiver {
         detach(context, { device: device.deviceID(), timeoutMs: this.#timeoutMs }),
       );
     } catch (error) {
-      const isFreed = this.#options.store.read((tx) => tx.attachment(device.deviceID())) === undefined;
-      if (!isFreed || !hasCode(error, 'vm-gone')) throw error;
+      if (!hasCode(error, 'vm-gone', 'device-not-found') || !this.#isFreed(device)) throw error;
     }
   }
 
@@ -135,6 +144,16 @@ export class SandboxReceiver implements DeviceReceiver, SettlingReceiver {
     return this.#options.timeoutMs ?? defaultTimeoutMs;
   }
 
+  /** What could not be asked is not sure to be free. */
+  #isFreed(device: Device): boolean {
+    try {
+      return this.#options.store.read((tx) => tx.attachment(device.deviceID())) === undefined;
+    } catch (error) {
+      if (hasCode(error, 'state-unavailable')) return false;
+      throw error;
+    }
+  }
+
   #diskOptions(type: DeviceType): DiskOptions {
     return type === 'block' ? cacheOptions(this.#config) : {};
   }
@@ -148,6 +167,19 @@ function checkType(device: Device, type: DeviceType): void {
     action: 'plug the device',
     subject: device.deviceID(),
     reason: `it is of type ${own}, and was given as ${type}`,
+  });
+}
+
+/** Its manager is not to take a device for detached that is in the VM, or may be. */
+function mayBeInVm(error: unknown): unknown {
+  if (!(error instanceof VmplugError) || error.code === 'outcome-unknown') return error;
+  return new VmplugError('outcome-unknown', {
+    action: error.action,
+    subject: error.subject,
+    reason: error.reason,
+    hint: 'attach it again, which asks the VM and repeats nothing; or detach it',
+    cause: error,
+    facts: error.facts,
   });
 }
 

@@ -30,7 +30,7 @@ function portAt(path: readonly string[]): BootReceiver {
 
 test.each([
   ['a path of slots is the one of the place', ['1d', '00'], '1d/00'],
-  ['W29: a function of a slot cannot be said in a path of slots, which stays empty', ['02.1', '00'], ''],
+  ['a function of a slot cannot be said in a path of slots, which stays empty', ['02.1', '00'], ''],
 ])('%s', async (_, path, expected) => {
   const file = join(directory, 'sda');
   writeFileSync(file, Buffer.alloc(1 << 20));

@@ -38,6 +38,7 @@ function writeDrive(drive: BlockDrive, { guest, place, host }: AttachmentRecord)
   if (host.kind === 'block') drive.Format = host.layers[0].format;
 }
 
-function pciPathOf({ pciPath }: GuestAddress): PciPath {
-  return PciPath.parse(pciPath ?? '');
+/** v1's paths have no functions: behind `02.1` there is nothing that such a path could say. */
+function pciPathOf({ pciPath = '' }: GuestAddress): PciPath {
+  return pciPath.includes('.') ? PciPath.nil : PciPath.parse(pciPath);
 }

@@ -123,6 +123,11 @@ export class SqliteTransaction implements Transaction, Claims {
     return this.#records('SELECT record FROM managed_devices WHERE sandbox = ? ORDER BY id', sandbox);
   }
 
+  managedDevice(sandbox: string, id: string): ManagedDeviceRecord | undefined {
+    const sql = 'SELECT record FROM managed_devices WHERE sandbox = ? AND id = ?';
+    return this.#records<ManagedDeviceRecord>(sql, sandbox, id)[0];
+  }
+
   putManagedDevice(sandbox: string, record: ManagedDeviceRecord): void {
     this.#run(
       `INSERT INTO managed_devices (sandbox, id, record) VALUES (?, ?, ?)

@@ -34,6 +34,7 @@ export interface Transaction {
 
   /** The devices of the sandbox's `DeviceManager`, by id. */
   managedDevices(sandbox: string): ManagedDeviceRecord[];
+  managedDevice(sandbox: string, id: string): ManagedDeviceRecord | undefined;
   putManagedDevice(sandbox: string, record: ManagedDeviceRecord): void;
   deleteManagedDevice(sandbox: string, id: string): void;
 
