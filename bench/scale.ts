@@ -1,10 +1,10 @@
-/** From milliseconds to a place between `left` and `right`, from 0 on. */
+/** From a value to a place. */
 export interface Scale {
   readonly ticks: readonly number[];
   at(value: number): number;
 }
 
-/** A scale that has room for `most`, with about five round ticks. */
+/** A linear scale from 0 at `left` to `right` that has room for `most`, with about five round ticks. */
 export function scaleTo(most: number, left: number, right: number): Scale {
   const step = roundStep(most / 5);
   const end = Math.ceil(most / step) * step;

@@ -29,6 +29,7 @@ describe('new, attach, detach, remove', () => {
       ['0000:3b:00.0', '0000:3b:00.1'],
     ],
     ['vhost-user-blk-pci', request({ Major: 241, ContainerPath: '/run/blk.sock' }), ['/run/blk.sock']],
+    ['vhost-user-scsi-pci', request({ Major: 242, ContainerPath: '/run/scsi.sock' }), ['/run/scsi.sock']],
   ];
   test.each(hotPlugged)('%s', async (type, info, plugged) => {
     const device = await manager.newDevice(info);
@@ -55,7 +56,7 @@ describe('for a VM that is going to be started', () => {
     ['block', request({ Major: 8, Minor: 16, ContainerPath: '/dev/sdb', ColdPlug: true }), 1],
     ['vfio', request({ DevType: 'c', Major: 243, ContainerPath: '/dev/vfio/7', ColdPlug: true }), 2],
     ['vhost-user-blk-pci', request({ Major: 241, ContainerPath: '/run/blk.sock', ColdPlug: true }), 1],
-    ['vhost-user-scsi-pci', request({ Major: 242, ContainerPath: '/run/scsi.sock' }), 1],
+    ['vhost-user-scsi-pci', request({ Major: 242, ContainerPath: '/run/scsi.sock', ColdPlug: true }), 1],
   ];
   test.each(coldPlugged)('%s: appended, and part of the VM from then on', async (type, info, slots) => {
     const device = await manager.newDevice(info);
@@ -71,7 +72,7 @@ describe('for a VM that is going to be started', () => {
     ['vhost-user-fs-pci', VhostUserFSDevice, { SocketPath: '/run/fs.sock', Tag: 'share' }],
   ] as const)('%s: made by its class, kept by the manager', async (type, Kind, attrs) => {
     const host = new ToyHost();
-    const device = new Kind(request({ ID: host.randomID() }), host, attrs);
+    const device = new Kind(request({ ID: host.randomID(), ColdPlug: true }), host, attrs);
     manager = new SandboxDeviceManager({ host, devices: [device] });
     await manager.attachDevice(device.deviceID(), receiver);
     expect([...vm.slots.values()]).toEqual([attrs.SocketPath]);

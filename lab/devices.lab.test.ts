@@ -32,6 +32,12 @@ function open(
   return Object.assign(devices, { [Symbol.asyncDispose]: () => vmplug[Symbol.asyncDispose]() });
 }
 
+/** Adds a device as a process does that ends then. */
+async function addAndClose(name: string, loop: LoopDisk): Promise<string> {
+  await using devices = open(name, 'virtio-blk');
+  return (await devices.addDevice(loop.info())).deviceID();
+}
+
 const seen = (name: string, device: string, { words }: LoopDisk) =>
   seenDisk(lab.sandbox(name).execSocket, device, words);
 const vmHas = (name: string) => vmmHas(lab.sandbox(name).socket);
@@ -100,7 +106,7 @@ describe('a block node of this host in a VM on q35', () => {
   test('W57, W95: attached by one object, it is there, whole, for the next one, which detaches it', async () => {
     using loop = loopDisk(lab, 'handed-on');
     await changesNothing(lab, ['vm1'], async () => {
-      const id = await addAndClose(loop);
+      const id = await addAndClose('vm1', loop);
       const disk = await seen('vm1', id, loop);
       expect(disk?.words).toBe(loop.words);
 
@@ -119,11 +125,6 @@ describe('a block node of this host in a VM on q35', () => {
     });
     expect(holdersOf(lab, loop)).toEqual([]);
   });
-
-  async function addAndClose(loop: LoopDisk): Promise<string> {
-    await using devices = open('vm1', 'virtio-blk');
-    return (await devices.addDevice(loop.info())).deviceID();
-  }
 });
 
 describe('a VM with one port', () => {
@@ -194,28 +195,42 @@ describe('a VM with one port', () => {
   });
 });
 
-describe('a VM that is killed while it has a disk', () => {
-  test.each([
-    ['nobody is connected to it', 'vm3', 0],
-    ['there is a connection', 'vm4', 60_000],
-  ])('%s: the disk is detached and removed, and nothing holds its node', async (_, name, lingerMs) => {
-    await lab.run(name, '--machine', 'q35', '--ports', '1');
-    using loop = loopDisk(lab, `orphan-of-${name}`);
-    await using devices = open(name, 'virtio-blk', {}, lingerMs);
-    const { manager, receiver } = devices;
-    const device = await devices.addDevice(loop.info());
-    const id = device.deviceID();
-    expect(holdersOf(lab, loop)).toEqual([id]);
+describe('a VM that is killed while it has a disk: the disk is detached and removed, and nothing holds its node', () => {
+  const kill = (name: string): Promise<boolean> => {
     const { pid } = lab.sandbox(name);
     const identity = processIdentity(pid);
     process.kill(pid, 'SIGKILL');
+    return identity === undefined ? Promise.resolve(false) : waitForEnd(identity, 10_000);
+  };
+
+  async function letGo({ manager, receiver }: SandboxDevices, name: string, loop: LoopDisk): Promise<void> {
+    const id = manager.getAllDevices()[0]?.deviceID() ?? '';
+    expect(holdersOf(lab, loop)).toEqual([id]);
     await manager.detachDevice(id, receiver);
-    expect(identity !== undefined && (await waitForEnd(identity, 10_000))).toBe(true);
     expect(manager.isDeviceAttached(id)).toBe(false);
     expect(await errorOf(manager.attachDevice(id, receiver))).toMatchObject({ code: 'vm-gone' });
     await manager.removeDevice(id);
     expect(manager.getAllDevices()).toEqual([]);
     expect(readListing(lab.stateDir, name).attachments).toEqual([]);
     expect(holdersOf(lab, loop)).toEqual([]);
+  }
+
+  test('after it has ended, by one that was never connected to it', async () => {
+    await lab.run('vm3', '--machine', 'q35', '--ports', '1');
+    using loop = loopDisk(lab, 'orphan');
+    await addAndClose('vm3', loop);
+    expect(await kill('vm3')).toBe(true);
+    await using devices = open('vm3', 'virtio-blk');
+    await letGo(devices, 'vm3', loop);
+  });
+
+  test('while it ends, over a connection that was there', async () => {
+    await lab.run('vm4', '--machine', 'q35', '--ports', '1');
+    using loop = loopDisk(lab, 'half-orphan');
+    await using devices = open('vm4', 'virtio-blk', {}, 60_000);
+    await devices.addDevice(loop.info());
+    const ended = kill('vm4');
+    await letGo(devices, 'vm4', loop);
+    expect(await ended).toBe(true);
   });
 });

@@ -22,6 +22,9 @@ export const cases: readonly Case[] = storages.flatMap((storage) => sizes.map((s
 export const cyclesOf: Readonly<Record<Storage, number>> = { memory: 5_000, durable: 100 };
 export const warmUpCyclesOf: Readonly<Record<Storage, number>> = { memory: 20_000, durable: 1_000 };
 
+/** SQLite begins its log anew after 1,000 pages; before that each commit makes the file longer, which costs more. */
+export const warmUpCommits = 2_000;
+
 /** Microseconds of single calls, in the order in which they were made. */
 export type CallSamples = Readonly<Record<Call, number[]>>;
 

@@ -1,12 +1,7 @@
-/** From a value to a place between `from` and `to`, by its logarithm. */
-export interface LogScale {
-  /** Powers of ten. */
-  readonly ticks: readonly number[];
-  at(value: number): number;
-}
+import type { Scale } from '../scale.ts';
 
-/** A scale of whole decades that has room for all `values`. */
-export function logScale(values: readonly number[], from: number, to: number): LogScale {
+/** A logarithmic scale of whole decades that has room for all `values`; its ticks are powers of ten. */
+export function logScale(values: readonly number[], from: number, to: number): Scale {
   const first = Math.floor(Math.log10(Math.min(...values)));
   const last = Math.max(first + 1, Math.ceil(Math.log10(Math.max(...values))));
   const ticks = Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index));

@@ -5,6 +5,7 @@ import {
   cases,
   cyclesOf,
   storages,
+  warmUpCommits,
   warmUpCyclesOf,
   type CallSamples,
   type Case,
@@ -55,6 +56,7 @@ export async function measureManagers(
     const start = (each: Case): Promise<WorkerProcess> => startWorker(resources, parent, each, signal);
     for (const storage of storages) empty[storage].push((await start({ storage, size: 0 })).memory);
     const commits = resources.use(new CommitFloor(newDirectory(resources, parent)));
+    commits.run(warmUpCommits);
     const turns = [() => Promise.resolve(void floor.push(commits.run(cyclesOf.durable)))];
     for (const each of seen) {
       const worker = await start(each);

@@ -10,12 +10,15 @@ export interface Curve {
   readonly colour: 'own' | 'tail' | 'peer' | 'floor' | Call;
   readonly dashed?: true;
   readonly points: readonly (readonly [size: number, value: number])[];
+  /** The last value is written beside it. */
+  readonly figure?: true;
 }
 
-/** Curves that share their axes, both logarithmic. */
+/** Curves that share their axes; that of the devices is logarithmic. */
 export interface CurvePanel {
   readonly title: string;
   readonly unit: string;
+  readonly scale: 'logarithmic' | 'linear';
   readonly curves: readonly Curve[];
   readonly limit?: { readonly at: number; readonly words: string };
 }
@@ -28,22 +31,30 @@ export function managerPanels({ figures, floor }: ManagerResults): CurvePanel[] 
     {
       title: 'New, attach, detach and remove, in memory',
       unit: 'µs for all four',
+      scale: 'logarithmic',
       curves: [
-        { title: 'mean', colour: 'own', points: by(memory, (each) => each.fourCalls.mean) },
+        { title: 'mean', colour: 'own', figure: true, points: by(memory, (each) => each.fourCalls.mean) },
         { title: 'p99', colour: 'tail', points: by(memory, (each) => each.fourCalls.p99) },
-        { title: 'v1, mean', colour: 'peer', points: v1FourCalls },
+        { title: 'v1, mean', colour: 'peer', figure: true, points: v1FourCalls },
       ],
       limit: { at: limits.fourCalls, words: `goal: ${limits.fourCalls} µs` },
     },
     {
       title: 'The dearest of the four, durable',
       unit: 'ms for one call',
+      scale: 'logarithmic',
       curves: [
-        { title: 'mean', colour: 'own', points: by(durable, (each) => dearest(each).mean / 1000) },
+        {
+          title: 'mean',
+          colour: 'own',
+          figure: true,
+          points: by(durable, (each) => dearest(each).mean / 1000),
+        },
         { title: 'p99', colour: 'tail', points: by(durable, (each) => dearest(each).p99 / 1000) },
         {
           title: 'v1’s state write, no fsync',
           colour: 'peer',
+          figure: true,
           points: v1StateWrite.map(([size, time]) => [size, time / 1000] as const),
         },
         {
@@ -57,6 +68,7 @@ export function managerPanels({ figures, floor }: ManagerResults): CurvePanel[] 
     {
       title: 'Operations per second',
       unit: 'solid: in memory, dashed: durable',
+      scale: 'logarithmic',
       curves: [
         ...calls.map((call) => perSecond(memory, call)),
         ...calls.map((call) => ({ ...perSecond(durable, call), dashed: true as const })),
@@ -65,9 +77,10 @@ export function managerPanels({ figures, floor }: ManagerResults): CurvePanel[] 
     {
       title: 'Resident memory above a process without devices',
       unit: 'MB',
+      scale: 'linear',
       curves: [
-        { title: 'in memory', colour: 'own', points: by(memory, resident) },
-        { title: 'durable', colour: 'tail', points: by(durable, resident) },
+        { title: 'in memory', colour: 'own', figure: true, points: by(memory, resident) },
+        { title: 'durable', colour: 'tail', figure: true, points: by(durable, resident) },
       ],
       limit: { at: limits.memory, words: `goal: ${limits.memory} MB` },
     },
@@ -86,7 +99,7 @@ function perSecond(figures: readonly CaseFigures[], call: Call): Curve {
   return { title: call, colour: call, points: by(figures, (each) => each.calls[call].perSecond) };
 }
 
-/** Below 0.1 MB the figure is the noise of pages. */
+/** MB. A few devices are less than what two processes differ by, which may be less than nothing. */
 function resident({ memory }: CaseFigures): number {
-  return Math.max(0.1, memory.rssBytes / 1e6);
+  return Math.max(0, memory.rssBytes / 1e6);
 }

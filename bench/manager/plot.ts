@@ -1,7 +1,8 @@
 import { plotStyle } from '../plot-style.ts';
+import { scaleTo, type Scale } from '../scale.ts';
 import { element, line, text } from '../svg.ts';
 import { sizes } from './cases.ts';
-import { logScale, type LogScale } from './log-scale.ts';
+import { logScale } from './log-scale.ts';
 import { managerPanels, type Curve, type CurvePanel } from './plot-panels.ts';
 import type { ManagerResults } from './results.ts';
 
@@ -12,6 +13,8 @@ const panelHeight = 320;
 const footHeight = 44;
 const columnWidth = (width - margin) / 2;
 const plotHeight = 190;
+/** Room for the figures behind the last points. */
+const figureWidth = 36;
 
 /** Curves over the number of devices, in two columns. */
 export function managerPlot(results: ManagerResults): string {
@@ -34,12 +37,15 @@ export function managerPlot(results: ManagerResults): string {
   )}\n`;
 }
 
-function drawPanel({ title, unit, curves, limit }: CurvePanel, left: number, top: number): string[] {
-  const [plotLeft, plotRight] = [left + 52, left + columnWidth - margin - 12];
+function drawPanel({ title, unit, scale, curves, limit }: CurvePanel, left: number, top: number): string[] {
+  const [plotLeft, plotRight] = [left + 52, left + columnWidth - margin - figureWidth];
   const [plotTop, plotBottom] = [top + 68, top + 68 + plotHeight];
-  const values = curves.flatMap(({ points }) => points.map(([, value]) => value));
   const x = logScale(sizes, plotLeft, plotRight);
-  const y = logScale([...values, ...(limit === undefined ? [] : [limit.at])], plotBottom, plotTop);
+  const values = curves.flatMap(({ points }) => points.map(([, value]) => value)).concat(limit?.at ?? []);
+  const y =
+    scale === 'linear'
+      ? scaleTo(Math.max(...values), plotBottom, plotTop)
+      : logScale(values, plotBottom, plotTop);
   return [
     text(left, top + 16, 'title', title),
     ...legend(curves, left, top + 40),
@@ -54,7 +60,8 @@ function drawPanel({ title, unit, curves, limit }: CurvePanel, left: number, top
       ? []
       : [
           line(plotLeft, y.at(limit.at), plotRight, y.at(limit.at), 'limit'),
-          text(plotLeft + 4, y.at(limit.at) - 5, 'limit-words', limit.words),
+          // Where no curve can run through it.
+          text(plotRight, top + 58, 'limit-words', `– – ${limit.words}`, 'end'),
         ]),
     ...curves.flatMap((curve) => drawCurve(curve, x, y)),
   ];
@@ -66,28 +73,25 @@ function legend(curves: readonly Curve[], left: number, y: number): string[] {
   return curves.flatMap(({ title, colour, dashed }) => {
     if (dashed) return [];
     const start = x;
-    x += 46 + title.length * 6.6;
+    x += 40 + title.length * 6.2;
     return [line(start, y - 4, start + 18, y - 4, `curve ${colour}`), text(start + 24, y, 'key', title)];
   });
 }
 
-function drawCurve({ colour, dashed, points }: Curve, x: LogScale, y: LogScale): string[] {
+function drawCurve({ colour, dashed, points, figure }: Curve, x: Scale, y: Scale): string[] {
   const places = points.map(([size, value]) => [x.at(size), y.at(value)] as const);
-  const [last, lastPlace] = [points.at(-1), places.at(-1)];
+  const last = points.at(-1);
   return [
     element('polyline', {
       points: places.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join(' '),
       class: `curve ${colour}${dashed ? ' dashed' : ''}`,
     }),
     ...places.map(([cx, cy]) => element('circle', { cx, cy, r: 2.5, class: `dot ${colour}` })),
-    ...(last === undefined || lastPlace === undefined || !named.has(colour)
+    ...(last === undefined || !figure
       ? []
-      : [text(lastPlace[0] - 4, lastPlace[1] - 8, 'figure', figureWords(last[1]), 'end')]),
+      : [text(x.at(last[0]) + 8, y.at(last[1]) + 4.5, 'figure', figureWords(last[1]))]),
   ];
 }
-
-/** Curves whose last value is written beside them. */
-const named: ReadonlySet<Curve['colour']> = new Set(['own', 'peer']);
 
 function tickWords(tick: number): string {
   return tick >= 1e6 ? `${tick / 1e6} million` : tick.toLocaleString('en');

@@ -13,6 +13,11 @@ export interface DeviceState {
   Minor: number;
   ColdPlug: boolean;
   DriverOptions: Record<string, string> | null;
+  /**
+   * Of our own, and ignored by v1: a vhost-user device of a kind that v1 gives a VM at boot only, and
+   * that is plugged into the running one.
+   */
+  HotPlugged?: true;
   BlockDrive?: BlockDriveState;
   VFIODevs?: VFIODevState[];
   VhostUserDev?: VhostUserDeviceAttrsState;

@@ -16,12 +16,13 @@ import {
 
 const invalid: unknown = expect.objectContaining({ code: 'invalid-argument' });
 
-describe('makeNameID', () => {
+describe('7.5 names: makeNameID', () => {
   test.each([
     ['drive', '1', 31, 'drive-1'],
     ['drive', 'a'.repeat(40), 31, `drive-${'a'.repeat(25)}`],
     ['a', 'b', 2, 'a-'],
     ['drive', '', 31, 'drive-'],
+    ['testType', 'testID', 14, 'testType-testI'],
   ])('%s, %s, %i', (kind, id, most, expected) => expect(makeNameID(kind, id, most)).toBe(expected));
 
   test('is never longer than it may be, in bytes, and never cuts a character in two', () => {
@@ -42,7 +43,7 @@ describe('makeNameID', () => {
   });
 });
 
-describe('v1 names of disks', () => {
+describe('7.5 names: v1 names of disks', () => {
   test.each([
     [0, 'vda'],
     [25, 'vdz'],
@@ -50,6 +51,7 @@ describe('v1 names of disks', () => {
     [27, 'vdab'],
     [701, 'vdzz'],
     [702, 'vdaaa'],
+    [704, 'vdaac'],
     [730, 'vdabc'],
     [18_277, 'vdzzz'],
   ])('index %i is %s', (index, name) => expect(getVirtDriveName(index)).toBe(name));
@@ -65,8 +67,14 @@ describe('v1 names of disks', () => {
 
   test.each([
     [0, [0, 0], '0:0'],
+    [1, [0, 1], '0:1'],
+    [200, [0, 200], '0:200'],
     [255, [0, 255], '0:255'],
     [256, [1, 0], '1:0'],
+    [257, [1, 1], '1:1'],
+    [258, [1, 2], '1:2'],
+    [512, [2, 0], '2:0'],
+    [513, [2, 1], '2:1'],
     [65_535, [255, 255], '255:255'],
   ])('SCSI index %i', (index, pair, text) => {
     expect(getSCSIIdLun(index)).toEqual(pair);
@@ -76,9 +84,17 @@ describe('v1 names of disks', () => {
   test('there is no SCSI index beyond 65535', () => expect(() => getSCSIAddress(65_536)).toThrow(invalid));
 });
 
-describe('buildSocketPath', () => {
+describe('7.5 socket path: buildSocketPath', () => {
   test('joins parts, and slashes that meet', () => {
     expect(buildSocketPath('/run/', '/vm', '', 'qmp.sock')).toBe('/run/vm/qmp.sock');
+  });
+
+  test('107 bytes are the most; absolute parts are joined, not begun with anew', () => {
+    expect(buildSocketPath(`/${'a'.repeat(105)}`)).toHaveLength(106);
+    expect(buildSocketPath(`/${'a'.repeat(106)}`)).toHaveLength(107);
+    expect(() => buildSocketPath(`/${'a'.repeat(108)}`)).toThrow(invalid);
+    expect(() => buildSocketPath('')).toThrow(invalid);
+    expect(buildSocketPath('/run', '/vc', '/vm')).toBe('/run/vc/vm');
   });
 
   test('counts bytes', () => {

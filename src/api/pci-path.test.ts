@@ -4,7 +4,7 @@ import { PciPath, PciSlot } from './pci-path.ts';
 
 const invalid: unknown = expect.objectContaining({ code: 'invalid-argument' });
 
-describe('slots', () => {
+describe('7.5 PCI path: slots', () => {
   test.each([
     ['0', 0, '00'],
     ['00', 0, '00'],
@@ -18,26 +18,34 @@ describe('slots', () => {
     expect(String(slot)).toBe(printed);
   });
 
-  test.each(['', '20', 'ff', 'g', '0x1', '-1', ' 1', '1 ', '1\n', '0/1', 'f'.repeat(10_000)])(
+  test.each(['', '20', 'xy', '00/', 'ff', 'g', '0x1', '-1', ' 1', '1 ', '1\n', '0/1', 'f'.repeat(10_000)])(
     '%j is none',
     (text) => {
       expect(() => PciSlot.parse(text)).toThrow(invalid);
     },
   );
 
+  test.each([0, 31])('%d is one', (value) => expect(new PciSlot(value).value).toBe(value));
+
   test.each([-1, 32, 1.5, Number.NaN])('nor is %d', (value) =>
     expect(() => new PciSlot(value)).toThrow(invalid),
   );
 });
 
-describe('paths', () => {
-  test.each(['02', '02/01', '00/1f/0a', ''])('%j is read and written back', (text) => {
-    expect(String(PciPath.parse(text))).toBe(text);
-  });
+describe('7.5 PCI path: paths', () => {
+  test.each(['02', '03', '03/04', '03/04/05', '02/01', '00/1f/0a', ''])(
+    '%j is read and written back',
+    (text) => {
+      expect(String(PciPath.parse(text))).toBe(text);
+    },
+  );
 
-  test.each(['/', '02/', '/02', '02//01', '20/01', '02/x', '02,01'])('%j is none', (text) => {
-    expect(() => PciPath.parse(text)).toThrow(invalid);
-  });
+  test.each(['20', '//', 'xyz', '/', '02/', '/02', '02//01', '20/01', '02/x', '02,01'])(
+    '%j is none',
+    (text) => {
+      expect(() => PciPath.parse(text)).toThrow(invalid);
+    },
+  );
 
   test('the path without slots is the nil path; one is made of slots', () => {
     expect(PciPath.parse('').isNil()).toBe(true);

@@ -58,7 +58,7 @@ test('W22: index 8 is the last dummy, index 0 the image', () => {
   expect(() => planOf(0)).toThrow(expect.objectContaining({ code: 'no-free-place' }));
 });
 
-test('W21: the rescan is all that the plan does, so nothing hides its failure', () => {
+test('7.6 ACRN blkrescan, W21: the rescan is all that the plan does, so nothing hides its failure', () => {
   expect(planOf(4).steps.map(({ run }) => run.execute)).toEqual(['blkrescan']);
 });
 

@@ -57,7 +57,7 @@ describe('7.6 addressing', () => {
     });
   });
 
-  test('W30: the offset is added to the name that is predicted', async () => {
+  test('7.6 offset arithmetic, W30: the offset is added to the name that is predicted', async () => {
     const receiver = new TestReceiver();
     receiver.offset = 1;
     const device = disk({ DriverOptions: { 'block-driver': 'virtio-mmio' } });

@@ -27,7 +27,7 @@ const checkOf = (host: HostDevice, driver: DeviceDriver) => () =>
   checkDevice({ driver, host, options: {} }, free);
 const unsupported = expect.objectContaining({ code: 'unsupported', hint: expect.stringMatching(/./) });
 
-test('a disk in a jail: every word that goes out, and what takes it back', () => {
+test('7.6 Firecracker PATCH: a disk in a jail: every word that goes out, and what takes it back', () => {
   expect(planOf(3)).toEqual({
     vmmId: name,
     steps: [

@@ -16,7 +16,7 @@ function group(host: TestHost, given: Partial<DeviceInfo> = {}): VFIODevice {
   return new VFIODevice(infoOf({ ID: id, HostPath: '/dev/vfio/2', DevType: 'c', ...given }), host);
 }
 
-test('7.6, W07, W44: the receiver is asked once, and finds the whole group in the payload', async () => {
+test('7.6 multi-device groups, W07, W44: the receiver is asked once, and finds the whole group in the payload', async () => {
   const receiver = new TestReceiver();
   const device = group(hostWith(...addresses));
   receiver.during.set('add', () => expect(membersOf(device)).toHaveLength(2));
@@ -47,7 +47,7 @@ test('W12, W45: after a failed attach the payload is what it was', async () => {
   expect(device.getAttachCount()).toBe(0n);
 });
 
-test('W13: the bus is the receiver’s to say; no device and no manager has a say in that of another', async () => {
+test('7.6 PCIe bus numbering, W13: the bus is the receiver’s to say; no device and no manager has a say in that of another', async () => {
   const payloads = await Promise.all(
     [0, 1].map(async () => {
       const device = group(hostWith(...addresses));

@@ -88,7 +88,8 @@ describe.each([
 ] as const)('%s', (type, Kind) => {
   test('7.6 AppendDevice: 3.6: appended under a fresh id on each real attach; a detach only counts', async () => {
     const receiver = new TestReceiver();
-    const device = new Kind(info, new TestHost(['aaaa', 'bbbb']), { MacAddress: '52:54:00:12:34:56' });
+    const attrs = { MacAddress: '52:54:00:12:34:56' };
+    const device = new Kind({ ...info, ColdPlug: true }, new TestHost(['aaaa', 'bbbb']), attrs);
     expect(device.getDeviceInfo()).toMatchObject({ type, attrs: { Type: type, DevID: '' } });
     await device.attach(receiver);
     await device.attach(receiver);
@@ -100,10 +101,39 @@ describe.each([
     expect(receiver.calls).toEqual([`append ${type} ${id}`, `append ${type} ${id}`]);
   });
 
+  test('made directly, without a request, it is appended as in v1; so is one that v1 saved', async () => {
+    const receiver = new TestReceiver();
+    const direct = new Kind(null, new TestHost(), { SocketPath: '/run/v.sock' });
+    const saved = new Kind(info, new TestHost());
+    const { HotPlugged, ...byV1 } = saved.save();
+    expect(HotPlugged).toBe(true);
+    saved.load(byV1);
+    for (const device of [direct, saved]) {
+      await device.attach(receiver);
+      await device.detach(receiver);
+    }
+    expect(receiver.calls.map((call) => call.split(' ')[0])).toEqual(['append', 'append']);
+  });
+
+  test('asked for without ColdPlug it goes into the running VM, and out again', async () => {
+    const receiver = new TestReceiver();
+    const device = new Kind(info, new TestHost(['aaaa', 'bbbb']));
+    await device.attach(receiver);
+    expect(attrsOf(device)).toMatchObject({ DevID: 'aaaa' });
+    await device.detach(receiver);
+    await device.attach(receiver);
+    expect(attrsOf(device)).toMatchObject({ DevID: 'bbbb' });
+    expect(receiver.calls).toEqual([`add ${type} ${id}`, `remove ${type} ${id}`, `add ${type} ${id}`]);
+    const loaded = new Kind(null, new TestHost());
+    loaded.load(device.save());
+    await loaded.detach(receiver);
+    expect(receiver.calls.at(-1)).toBe(`remove ${type} ${id}`);
+  });
+
   test('W45: a refused one has the id that it had', async () => {
     const receiver = new TestReceiver();
     receiver.failures.set('append', refusal());
-    const device = new Kind(info, new TestHost());
+    const device = new Kind({ ...info, ColdPlug: true }, new TestHost());
     expect(await codeOf(device.attach(receiver))).toBe('vmm-refused');
     expect(attrsOf(device)).toMatchObject({ DevID: '' });
     expect(device.getAttachCount()).toBe(0n);

@@ -1,10 +1,10 @@
 import type { DeviceHost } from '../api/device-host.ts';
 import type { DeviceInfo, VhostUserDeviceAttrs } from '../api/device-info.ts';
 import { VhostUserFS } from '../api/device-type.ts';
-import { VhostUserBootDevice } from './vhost-user-boot-device.ts';
+import { VhostUserPresetDevice } from './vhost-user-preset-device.ts';
 
 /** A shared file system: virtiofsd serves it. Saved and loaded as what it is (W35). */
-export class VhostUserFSDevice extends VhostUserBootDevice {
+export class VhostUserFSDevice extends VhostUserPresetDevice {
   constructor(
     info: DeviceInfo | null,
     host: Pick<DeviceHost, 'randomID'>,

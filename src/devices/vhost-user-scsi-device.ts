@@ -1,10 +1,10 @@
 import type { DeviceHost } from '../api/device-host.ts';
 import type { DeviceInfo, VhostUserDeviceAttrs } from '../api/device-info.ts';
 import { VhostUserSCSI } from '../api/device-type.ts';
-import { VhostUserBootDevice } from './vhost-user-boot-device.ts';
+import { VhostUserPresetDevice } from './vhost-user-preset-device.ts';
 
 /** A SCSI controller that another program serves. */
-export class VhostUserSCSIDevice extends VhostUserBootDevice {
+export class VhostUserSCSIDevice extends VhostUserPresetDevice {
   constructor(
     info: DeviceInfo | null,
     host: Pick<DeviceHost, 'randomID'>,

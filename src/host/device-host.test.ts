@@ -4,6 +4,7 @@ import { defaultHostHooks } from '../api/config.ts';
 import type { DeviceInfo } from '../api/device-info.ts';
 import { SystemDeviceHost } from './device-host.ts';
 import { fakeHost } from './host.testing.ts';
+import { fakeSysfs } from './sysfs.testing.ts';
 
 const info: DeviceInfo = {
   HostPath: '',
@@ -47,4 +48,12 @@ it('2.14: a random id is 16 hexadecimal characters, another each time', () => {
   const ids = Array.from({ length: 100 }, () => host.randomID());
   for (const id of ids) expect(id).toMatch(/^[0-9a-f]{16}$/);
   expect(new Set(ids).size).toBe(100);
+});
+
+it('W95: finds the group of a device that v1 saved without it, by its path in sysfs', async () => {
+  using host = fakeSysfs();
+  host.addFunction('0000:02:00.0', { group: '7', driver: 'vfio-pci' });
+  const device = join(host.hooks.SysBusPciDevicesPath, '0000:02:00.0');
+  expect(await new SystemDeviceHost({ hooks: host.hooks }).groupPath(device)).toBe('/dev/vfio/7');
+  expect(await new SystemDeviceHost().groupPath('/nowhere')).toBeUndefined();
 });

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { readlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { defaultHostHooks, type HostHooks } from '../api/config.ts';
 import type { DeviceHost, GroupMember, VhostUserStore } from '../api/device-host.ts';
 import type { DeviceInfo } from '../api/device-info.ts';
@@ -22,6 +24,15 @@ export class SystemDeviceHost implements DeviceHost {
   /** {@inheritDoc DeviceHost.groupMembers} */
   async groupMembers(hostPath: string): Promise<GroupMember[]> {
     return groupMembers(hostPath, this.#hooks);
+  }
+
+  /** The `/dev/vfio/<group>` of a device by its path in sysfs; `undefined` where it is in no group. */
+  async groupPath(sysfsDev: string): Promise<string | undefined> {
+    try {
+      return `/dev/vfio/${basename(await readlink(join(sysfsDev, 'iommu_group')))}`;
+    } catch {
+      return undefined;
+    }
   }
 
   /** 8 bytes from the system's random source, in hexadecimal (contract 2.14). */

@@ -273,7 +273,7 @@ describe('7.6 dedupe', () => {
   });
 });
 
-test('7.3 attach/detach: an id that is not known', async () => {
+test('7.3 attach/detach, 7.6 errors: an id that is not known', async () => {
   expect(await codeOf(manager.attachDevice('non-exist', receiver))).toBe(ErrDeviceNotExist);
   expect(await codeOf(manager.detachDevice('non-exist', receiver))).toBe(ErrDeviceNotExist);
   expect(await codeOf(manager.removeDevice('non-exist'))).toBe(ErrDeviceNotExist);
@@ -312,7 +312,7 @@ describe('RemoveDevice', () => {
     expect([...receiver.plugged]).toEqual([device.deviceID()]);
   });
 
-  test('W46: the last reference of an attached device is refused, and kept', async () => {
+  test('7.6 errors, W46: the last reference of an attached device is refused, and kept', async () => {
     const device = await manager.newDevice(sda);
     const id = device.deviceID();
     await manager.attachDevice(id, receiver);

@@ -1,4 +1,5 @@
 import type { AnyDevice } from '../devices/counted-device.ts';
+import { DeviceKeys } from './device-keys.ts';
 import { deviceKey } from './device-request.ts';
 
 /**
@@ -7,7 +8,7 @@ import { deviceKey } from './device-request.ts';
  */
 export class DeviceTable {
   readonly #byId = new Map<string, AnyDevice>();
-  readonly #byKey = new Map<string, AnyDevice>();
+  readonly #byKey = new DeviceKeys();
 
   get size(): number {
     return this.#byId.size;
@@ -30,7 +31,7 @@ export class DeviceTable {
     this.delete(device.deviceID());
     this.#byId.set(device.deviceID(), device);
     const key = keyOf(device);
-    if (key !== undefined && !this.#byKey.has(key)) this.#byKey.set(key, device);
+    if (key !== undefined) this.#byKey.add(key, device);
   }
 
   delete(id: string): void {
@@ -38,7 +39,7 @@ export class DeviceTable {
     if (device === undefined) return;
     this.#byId.delete(id);
     const key = keyOf(device);
-    if (key !== undefined && this.#byKey.get(key) === device) this.#byKey.delete(key);
+    if (key !== undefined) this.#byKey.delete(key, device);
   }
 
   /** A new list, ordered by id. */

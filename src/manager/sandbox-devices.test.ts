@@ -9,6 +9,8 @@ import { releaseAll, settleSandbox } from '../operations/settle.ts';
 import { SystemDeviceHost } from '../host/device-host.ts';
 import { MockDeviceReceiver } from '../api/mock-device-receiver.ts';
 import { infoOf, memberOf, TestHost } from '../devices/device.testing.ts';
+import { printKeptDocument } from '../store/v1/kept-document.ts';
+import { emptyV1State } from './v1-empty-state.ts';
 import { SandboxDevices, type SandboxDevicesOptions } from './sandbox-devices.ts';
 
 let stores: TestStore;
@@ -262,4 +264,12 @@ test('W55: a group that was cold-plugged, as a NIC is, is detached and forgotten
   await manager.removeDevice(device.deviceID());
   expect(manager.getAllDevices()).toEqual([]);
   expect(stores.store.read((tx) => tx.managedDevices('vm1'))).toEqual([]);
+});
+
+test('block indexes that v1 had given out to what is no device, such as the boot image, stay taken', async () => {
+  const state = emptyV1State(bench.sandbox, 'alive');
+  const HypervisorState = { ...state.HypervisorState, BlockIndexMap: { '0': {} } };
+  const document = printKeptDocument({ sandbox: { ...state, HypervisorState }, containers: {} });
+  stores.store.write((tx) => tx.putV1State('vm1', document));
+  expect(await open('virtio-blk').receiver.getAndSetSandboxBlockIndex()).toBe(1);
 });

@@ -11,7 +11,9 @@ import { BlockIndexes } from '../sandbox/block-indexes.ts';
 import { SandboxReceiver, type SandboxReceiverOptions } from '../sandbox/sandbox-receiver.ts';
 import type { Store } from '../store/store.ts';
 import type { SandboxDeviceManager } from './device-manager.ts';
+import { readKeptDocument } from '../store/v1/kept-document.ts';
 import { openDeviceManager } from './device-opening.ts';
+import { unexplainedIndexes } from './v1-present.ts';
 
 export interface SandboxDevicesOptions {
   /** v1's settings; its defaults where left out. */
@@ -52,7 +54,7 @@ export class SandboxDevices {
       sandbox,
       use,
       config,
-      indexes: new BlockIndexes(this.manager.blockIndexes()),
+      indexes: new BlockIndexes([...this.manager.blockIndexes(), ...keptIndexes(store, sandbox.name)]),
     });
   }
 
@@ -74,4 +76,10 @@ export class SandboxDevices {
       throw error;
     }
   }
+}
+
+/** Of a sandbox that was imported: indexes that v1 had given out to what is no device. */
+function keptIndexes(store: Store, sandbox: string): Iterable<number> {
+  const document = store.read((tx) => tx.v1State(sandbox));
+  return document === undefined ? [] : unexplainedIndexes(readKeptDocument(document, sandbox).sandbox);
 }

@@ -20,8 +20,7 @@ export function withPresentDevices(state: SandboxState, present: PresentDevices)
   const before = state.Devices ?? [];
   const managed = present.managed.map((record) => record.state);
   const kept = [...before.filter(({ Type }) => !isKnownType(Type)), ...managed];
-  const indexes = new Set(Object.keys(state.HypervisorState.BlockIndexMap).map(Number));
-  for (const index of before.flatMap(indexesOf)) indexes.delete(index);
+  const indexes = unexplainedIndexes(state);
   for (const index of kept.flatMap(indexesOf)) indexes.add(index);
   const added = present.attachments
     .filter(({ id }) => !kept.some(({ ID }) => ID === id))
@@ -40,6 +39,13 @@ export function withPresentDevices(state: SandboxState, present: PresentDevices)
       ),
     },
   };
+}
+
+/** Block indexes that are taken and belong to no device: the boot image's, for one. */
+export function unexplainedIndexes({ Devices, HypervisorState }: SandboxState): Set<number> {
+  const indexes = new Set(Object.keys(HypervisorState.BlockIndexMap).map(Number));
+  for (const index of (Devices ?? []).flatMap(indexesOf)) indexes.delete(index);
+  return indexes;
 }
 
 /** The block index that a device holds: only while it is attached, whatever its payload says. */

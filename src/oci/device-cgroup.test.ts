@@ -31,7 +31,7 @@ beforeEach(() => {
 });
 afterEach(() => setLogger(before));
 
-test('6.1 cgroup: allowed before the hot add, revoked after the removal', async () => {
+test('7.6 cgroup side effects, 6.1: allowed before the hot add, revoked after the removal', async () => {
   const { receiver, wrapped } = bench();
   await wrapped.hotplugAddDevice(device('d1'), 'block');
   await wrapped.hotplugRemoveDevice(device('d1'), 'block');

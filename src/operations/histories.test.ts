@@ -5,7 +5,7 @@ import { happenings, World } from './histories.testing.ts';
 
 test('whatever happens to two sandboxes and four disks, no device is lost and none is had twice', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(happenings, { minLength: 1, maxLength: 30 }), async (history) => {
+    fc.asyncProperty(fc.array(happenings, { minLength: 1, maxLength: 30, size: 'max' }), async (history) => {
       using kept = new TestStore();
       const world = new World(kept.store);
       for (const happening of history) await world.happen(happening);

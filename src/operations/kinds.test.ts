@@ -31,7 +31,7 @@ function planned(host: HostDevice): string[] {
   return planDevice({ ...request, places }).steps.map(({ run }) => run.execute);
 }
 
-describe.each(everything)('$kind', (host) => {
+describe.each(everything)('7.6 QMP sequences and their rollback: $kind', (host) => {
   test('W105: its intent is durable before the first command goes out', async () => {
     const bench = new Bench(stores.store, { buses: everyBus() });
     const [first] = planned(host);

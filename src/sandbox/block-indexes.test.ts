@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BlockIndexes, mostBlockIndexes } from './block-indexes.ts';
 
@@ -50,8 +50,8 @@ test('any history of taking and freeing is that of a plain set', () => {
             else expect(indexes.take()).toBe(free);
             if (free !== undefined) model.add(free);
           } else {
-            indexes.free(Number(step));
-            model.delete(Number(step));
+            indexes.free(step);
+            model.delete(step);
           }
           expect([...indexes]).toEqual([...model].toSorted((a, b) => a - b));
         }

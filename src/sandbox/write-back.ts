@@ -25,7 +25,10 @@ export function writeBack(device: Device, attachment: AttachmentRecord): void {
       }
       return;
     }
-    default:
+    case 'vhost-user-blk-pci':
+    case 'vhost-user-scsi-pci':
+    case 'virtio-net-pci':
+    case 'vhost-user-fs-pci':
       if (payload.attrs !== null) payload.attrs.PCIPath = pciPathOf(attachment.guest);
   }
 }

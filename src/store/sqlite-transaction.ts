@@ -242,9 +242,10 @@ export class SqliteTransaction implements Transaction, Claims {
 
   /** The store reads back only what it has written itself, in the schema version that it knows. */
   #records<T>(sql: string, ...values: string[]): T[] {
-    const rows = this.#statement(sql).all(...values);
+    // One row at a time: thousands of texts and what is read from them need not be there together.
+    const rows = this.#statement(sql).iterate(...values);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    return rows.map((row) => parseExact(String(row['record'])) as T);
+    return Array.from(rows, (row) => parseExact(String(row['record'])) as T);
   }
 }
 

@@ -56,6 +56,7 @@ export const deviceState: Shape<DeviceState> = (value, where) => {
     Minor: get('Minor', int),
     ColdPlug: get('ColdPlug', flag),
     DriverOptions: get('DriverOptions', stringMap),
+    ...(get('HotPlugged', flag) ? { HotPlugged: true } : {}),
     ...(drive === undefined ? {} : { BlockDrive: drive }),
     ...(members.length === 0 ? {} : { VFIODevs: [...members] }),
     ...(attrs === undefined ? {} : { VhostUserDev: attrs }),
