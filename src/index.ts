@@ -17,6 +17,9 @@ export { StoreDeviceJournal, type DeviceJournal } from './manager/device-journal
 export { SandboxDeviceManager, type DeviceManagerOptions } from './manager/device-manager.ts';
 export { openDeviceManager, type OpenDeviceManagerOptions } from './manager/device-opening.ts';
 export type { Finding } from './manager/doctor.ts';
+export { SandboxDevices, type SandboxDevicesOptions } from './manager/sandbox-devices.ts';
+export { exportV1State, writeV1States, type V1Exported } from './manager/v1-export.ts';
+export { importV1State, type V1Imported, type V1ImportRequest } from './manager/v1-import.ts';
 export {
   Vmplug,
   type AttachOptions,
@@ -26,5 +29,9 @@ export {
   type VmplugOptions,
 } from './manager/vmplug.ts';
 export type { Detached } from './operations/detach.ts';
+export { BootReceiver, type BootReceiverOptions } from './sandbox/boot-receiver.ts';
 export type { Life } from './sandbox/life.ts';
 export type { RunRequest } from './sandbox/run.ts';
+export { SandboxReceiver, type SandboxReceiverOptions } from './sandbox/sandbox-receiver.ts';
+export { SqliteStore } from './store/sqlite-store.ts';
+export type { Store } from './store/store.ts';

@@ -5,12 +5,15 @@ import { happenings, World } from './histories.testing.ts';
 
 test('long histories of two sandboxes and four disks, many of them', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(happenings, { minLength: 30, maxLength: 120, size: 'max' }), async (history) => {
-      using kept = new TestStore();
-      const world = new World(kept.store);
-      for (const happening of history) await world.happen(happening);
-      await world.end();
-    }),
+    fc.asyncProperty(
+      fc.array(happenings, { minLength: 30, maxLength: 120, size: 'max' }),
+      async (history) => {
+        using kept = new TestStore();
+        const world = new World(kept.store);
+        for (const happening of history) await world.happen(happening);
+        await world.end();
+      },
+    ),
     { numRuns: 300, interruptAfterTimeLimit: 300_000 },
   );
 });
