@@ -1,5 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { VFIODeviceNormalType, type DeviceHost, type DeviceInfo, type GroupMember } from 'vmplug/api';
+import {
+  emptyDeviceInfo,
+  VFIODeviceNormalType,
+  type DeviceHost,
+  type DeviceInfo,
+  type GroupMember,
+} from 'vmplug/api';
 
 /** A host without sysfs: what is asked for is there, and IOMMU group 7 has two functions. */
 export class ToyHost implements DeviceHost {
@@ -31,20 +37,5 @@ function functionAt(address: string): GroupMember {
 
 /** A request for a device with the usual settings. */
 export function request(given: Partial<DeviceInfo>): DeviceInfo {
-  return {
-    HostPath: '',
-    ContainerPath: '',
-    DevType: 'b',
-    Major: 0,
-    Minor: 0,
-    Pmem: false,
-    ReadOnly: false,
-    ColdPlug: false,
-    FileMode: 0o660,
-    UID: 0,
-    GID: 0,
-    ID: '',
-    DriverOptions: null,
-    ...given,
-  };
+  return { ...emptyDeviceInfo, DevType: 'b', ...given };
 }

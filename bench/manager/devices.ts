@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { DeviceHost } from '../../src/api/device-host.ts';
-import type { DeviceInfo } from '../../src/api/device-info.ts';
+import { type DeviceInfo, emptyDeviceInfo } from '../../src/api/device-info.ts';
 import { MockDeviceReceiver } from '../../src/api/mock-device-receiver.ts';
 import type { SandboxDeviceManager } from '../../src/manager/device-manager.ts';
 
@@ -14,19 +14,12 @@ export const host: DeviceHost = {
 /** A disk with numbers of its own. */
 export function disk(Minor: number): DeviceInfo {
   return {
-    HostPath: '',
+    ...emptyDeviceInfo,
     ContainerPath: `/dev/disk${Minor}`,
     DevType: 'b',
     Major: 8,
     Minor,
-    Pmem: false,
-    ReadOnly: false,
-    ColdPlug: false,
     FileMode: 0o660,
-    UID: 0,
-    GID: 0,
-    ID: '',
-    DriverOptions: null,
   };
 }
 

@@ -29,6 +29,23 @@ export interface DeviceInfo {
   DriverOptions: Record<string, string> | null;
 }
 
+/** A request that says nothing yet, to be spread. */
+export const emptyDeviceInfo: Readonly<DeviceInfo> = Object.freeze({
+  HostPath: '',
+  ContainerPath: '',
+  DevType: '',
+  Major: 0,
+  Minor: 0,
+  Pmem: false,
+  ReadOnly: false,
+  ColdPlug: false,
+  FileMode: 0,
+  UID: 0,
+  GID: 0,
+  ID: '',
+  DriverOptions: null,
+});
+
 /** What a block device was given as. */
 export interface BlockDrive {
   File: string;

@@ -14,7 +14,9 @@ export function sandboxDocument(sandbox: SandboxRecord): Record<string, unknown>
   };
 }
 
-/** `QEMU 7.2.22, pc-q35-7.2` */
+/** `QEMU 7.2.22, pc-q35-7.2`; less where the VMM has not been asked yet. */
 export function vmmText({ facts }: SandboxRecord): string {
-  return `${facts.type === 'qemu' ? 'QEMU' : facts.type} ${facts.version}, ${facts.machine}`;
+  const vmm = facts.type === 'qemu' ? 'QEMU' : facts.type;
+  const named = facts.version === '' ? vmm : `${vmm} ${facts.version}`;
+  return facts.machine === '' ? named : `${named}, ${facts.machine}`;
 }

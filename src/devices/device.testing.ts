@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { DeviceHost, GroupMember } from '../api/device-host.ts';
-import { VFIODeviceNormalType, type DeviceInfo, type VFIODev } from '../api/device-info.ts';
+import { type DeviceInfo, type VFIODev, VFIODeviceNormalType, emptyDeviceInfo } from '../api/device-info.ts';
 import type { DeviceReceiver } from '../api/device-receiver.ts';
 import type { DeviceType, HypervisorType } from '../api/device-type.ts';
 import type { Device } from '../api/device.ts';
@@ -9,22 +9,7 @@ import { VmplugError } from '../api/errors.ts';
 
 /** A request with nothing set but `given`. */
 export function infoOf(given: Partial<DeviceInfo>): DeviceInfo {
-  return {
-    HostPath: '',
-    ContainerPath: '',
-    DevType: '',
-    Major: 0,
-    Minor: 0,
-    Pmem: false,
-    ReadOnly: false,
-    ColdPlug: false,
-    FileMode: 0,
-    UID: 0,
-    GID: 0,
-    ID: '',
-    DriverOptions: null,
-    ...given,
-  };
+  return { ...emptyDeviceInfo, ...given };
 }
 
 /** A function of a group as the host describes it. */

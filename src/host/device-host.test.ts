@@ -1,26 +1,12 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { defaultHostHooks } from '../api/config.ts';
-import type { DeviceInfo } from '../api/device-info.ts';
+import { type DeviceInfo, emptyDeviceInfo } from '../api/device-info.ts';
 import { SystemDeviceHost } from './device-host.ts';
 import { fakeHost } from './host.testing.ts';
 import { fakeSysfs } from './sysfs.testing.ts';
 
-const info: DeviceInfo = {
-  HostPath: '',
-  ContainerPath: '/dev/mem0',
-  DevType: 'c',
-  Major: 1,
-  Minor: 3,
-  Pmem: false,
-  ReadOnly: false,
-  ColdPlug: false,
-  FileMode: 0,
-  UID: 0,
-  GID: 0,
-  ID: '',
-  DriverOptions: null,
-};
+const info: DeviceInfo = { ...emptyDeviceInfo, ContainerPath: '/dev/mem0', DevType: 'c', Major: 1, Minor: 3 };
 const noStore = { enabled: false, path: '' };
 
 it("asks this host's sysfs by default", async () => {

@@ -1,19 +1,8 @@
+import { emptyDeviceInfo } from '../api/device-info.ts';
 import { expect, test } from 'vitest';
 import { hasCode, type VmplugError } from '../api/errors.ts';
 import { deviceInfos } from './device-info.ts';
 import type { LinuxDevice } from './oci-spec.ts';
-
-const blank = {
-  HostPath: '',
-  Pmem: false,
-  ReadOnly: false,
-  ColdPlug: false,
-  FileMode: 0,
-  UID: 0,
-  GID: 0,
-  ID: '',
-  DriverOptions: null,
-};
 
 function refusal(devices: readonly unknown[]): VmplugError {
   try {
@@ -35,7 +24,7 @@ test('2.15: every type, with and without what may be left out, in order', () => 
     ]),
   ).toEqual([
     {
-      ...blank,
+      ...emptyDeviceInfo,
       ContainerPath: '/dev/sda',
       DevType: 'b',
       Major: 8,
@@ -44,9 +33,9 @@ test('2.15: every type, with and without what may be left out, in order', () => 
       UID: 10,
       GID: 20,
     },
-    { ...blank, ContainerPath: '/dev/vfio/12', DevType: 'c', Major: 240, Minor: 0 },
-    { ...blank, ContainerPath: '/dev/raw', DevType: 'u', Major: 1, Minor: 2 },
-    { ...blank, ContainerPath: '/dev/pipe', DevType: 'p', Major: 0, Minor: 0 },
+    { ...emptyDeviceInfo, ContainerPath: '/dev/vfio/12', DevType: 'c', Major: 240, Minor: 0 },
+    { ...emptyDeviceInfo, ContainerPath: '/dev/raw', DevType: 'u', Major: 1, Minor: 2 },
+    { ...emptyDeviceInfo, ContainerPath: '/dev/pipe', DevType: 'p', Major: 0, Minor: 0 },
   ]);
   expect(deviceInfos()).toEqual([]);
 });

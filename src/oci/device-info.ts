@@ -1,4 +1,4 @@
-import type { DeviceInfo, DevType } from '../api/device-info.ts';
+import { type DevType, type DeviceInfo, emptyDeviceInfo } from '../api/device-info.ts';
 import { VmplugError } from '../api/errors.ts';
 import type { LinuxDevice } from './oci-spec.ts';
 
@@ -13,19 +13,14 @@ export function deviceInfos(devices: readonly LinuxDevice[] = []): DeviceInfo[] 
 
 function deviceInfo(device: LinuxDevice, index: number): DeviceInfo {
   return {
-    HostPath: '',
+    ...emptyDeviceInfo,
     ContainerPath: containerPath(device, index),
     DevType: devType(device, index),
     Major: wholeNumber(device, index, 'major'),
     Minor: wholeNumber(device, index, 'minor'),
-    Pmem: false,
-    ReadOnly: false,
-    ColdPlug: false,
     FileMode: wholeNumber(device, index, 'fileMode'),
     UID: wholeNumber(device, index, 'uid'),
     GID: wholeNumber(device, index, 'gid'),
-    ID: '',
-    DriverOptions: null,
   };
 }
 

@@ -1,4 +1,10 @@
-import type { BlockDrive, DeviceInfo, DevicePayload, VhostUserDeviceAttrs } from '../api/device-info.ts';
+import {
+  type BlockDrive,
+  type DeviceInfo,
+  type DevicePayload,
+  type VhostUserDeviceAttrs,
+  emptyDeviceInfo,
+} from '../api/device-info.ts';
 import type { DeviceManager } from '../api/device-manager.ts';
 import type { DeviceReceiver } from '../api/device-receiver.ts';
 import type { DeviceType } from '../api/device-type.ts';
@@ -10,22 +16,7 @@ import { PciPath } from '../api/pci-path.ts';
 
 /** A request for a device, a disk unless it is said otherwise. */
 export function request(parts: Partial<DeviceInfo> = {}): DeviceInfo {
-  return {
-    HostPath: '',
-    ContainerPath: '/dev/xvda',
-    DevType: 'b',
-    Major: 8,
-    Minor: 0,
-    Pmem: false,
-    ReadOnly: false,
-    ColdPlug: false,
-    FileMode: 0,
-    UID: 0,
-    GID: 0,
-    ID: '',
-    DriverOptions: null,
-    ...parts,
-  };
+  return { ...emptyDeviceInfo, ContainerPath: '/dev/xvda', DevType: 'b', Major: 8, ...parts };
 }
 
 /** The payload of a disk on virtio-blk whose address came from the VMM. */

@@ -1,15 +1,16 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
 import { VmplugError } from '../api/errors.ts';
 import type { HostDevice } from '../api/host-device.ts';
-import { generationOf, serialOf } from '../api/names.ts';
+import { generationOf } from '../api/names.ts';
 import type { OperationRecord } from '../api/operation.ts';
 import { placeKey, type Bus } from '../api/place.ts';
 import { unitsOf } from '../api/plan.ts';
-import { deviceGuestAddress, deviceNeeds, planDevice } from '../devices/kinds.ts';
+import { deviceNeeds } from '../devices/kinds.ts';
 import type { Claims, Transaction } from '../store/store.ts';
 import type { AttachRequest } from './attach-request.ts';
 import { choosePlaces } from './choose-place.ts';
 import type { OperationContext } from './context.ts';
+import { draftAttachment } from './draft-attachment.ts';
 import { newId, openOperation } from './journal.ts';
 import type { Stopwatch } from './stopwatch.ts';
 
@@ -58,26 +59,8 @@ export function plan(
   const needs = deviceNeeds({ driver, host, options });
   const { name, origin } = context.sandbox;
   const places = choosePlaces(buses, needs, givenOut, name, origin === 'adopted' ? 'last' : 'first');
-  const serial = serialOf(id);
   const { facts } = context.hypervisor;
-  const planned = { id, generation, serial, driver, host, options, places, facts };
-  return {
-    id,
-    sandbox: context.sandbox.name,
-    source: host.source,
-    kind: host.kind,
-    driver,
-    state: 'attaching',
-    host,
-    options,
-    place: places[0],
-    generation,
-    plan: planDevice(planned),
-    serial,
-    guest: deviceGuestAddress(planned),
-    timeline: {},
-    createdAt: Date.now(),
-  };
+  return draftAttachment(name, { id, generation, driver, host, options, places, facts });
 }
 
 /** What every name of an attach is made from. */

@@ -5,14 +5,15 @@ import type { DeviceReceiver } from '../api/device-receiver.ts';
 import type { HypervisorType } from '../api/device-type.ts';
 import { VmplugError } from '../api/errors.ts';
 import type { VmmFacts } from '../api/hypervisor.ts';
-import { serialOf } from '../api/names.ts';
 import { placeKey, type Bus } from '../api/place.ts';
 import { unitsOf, type Plan } from '../api/plan.ts';
-import { checkDevice, deviceGuestAddress, deviceNeeds, planDevice } from '../devices/kinds.ts';
+import { checkDevice, deviceNeeds } from '../devices/kinds.ts';
 import { choosePlaces } from '../operations/choose-place.ts';
-import { BlockIndexes } from './block-indexes.ts';
+import { draftAttachment } from '../operations/draft-attachment.ts';
+import type { BlockIndexes } from './block-indexes.ts';
 import { cacheOptions } from './cache-options.ts';
 import { pluggable, type HostTrees } from './host-device-of.ts';
+import { IndexedReceiver } from './indexed-receiver.ts';
 import { writeBack } from './write-back.ts';
 
 export interface BootReceiverOptions {
@@ -32,16 +33,15 @@ export interface BootReceiverOptions {
  * configuration. The devices get their places and names as if they were plugged, so that they
  * can be unplugged like any other once the VM runs.
  */
-export class BootReceiver implements DeviceReceiver {
+export class BootReceiver extends IndexedReceiver implements DeviceReceiver {
   readonly #options: BootReceiverOptions;
   readonly #config: DeviceConfig;
-  readonly #indexes: BlockIndexes;
   readonly #attachments = new Map<string, AttachmentRecord>();
 
   constructor(options: BootReceiverOptions) {
+    super(options.indexes);
     this.#options = options;
     this.#config = options.config ?? defaultDeviceConfig;
-    this.#indexes = options.indexes ?? new BlockIndexes();
   }
 
   /** What the VM is to boot with, in the order in which it was added. */
@@ -70,24 +70,7 @@ export class BootReceiver implements DeviceReceiver {
     checkDevice({ driver, host, options }, facts);
     this.#refuseSecond(device, host.identities[0].key);
     const places = choosePlaces(buses, deviceNeeds({ driver, host, options }), this.#taken(), name);
-    const request = { id, generation: 1, serial: serialOf(id), driver, host, options, places, facts };
-    const attachment: AttachmentRecord = {
-      id,
-      sandbox: name,
-      source: host.source,
-      kind: host.kind,
-      driver,
-      state: 'attaching',
-      host,
-      options,
-      place: places[0],
-      generation: 1,
-      plan: planDevice(request),
-      serial: request.serial,
-      guest: deviceGuestAddress(request),
-      timeline: {},
-      createdAt: Date.now(),
-    };
+    const attachment = draftAttachment(name, { id, generation: 1, driver, host, options, places, facts });
     this.#attachments.set(id, attachment);
     writeBack(device, attachment);
   }
@@ -101,19 +84,6 @@ export class BootReceiver implements DeviceReceiver {
   async hotplugRemoveDevice(device: Device): Promise<void> {
     this.#attachments.delete(device.deviceID());
     return Promise.resolve();
-  }
-
-  async getAndSetSandboxBlockIndex(): Promise<number> {
-    return Promise.resolve(this.#indexes.take());
-  }
-
-  async unsetSandboxBlockIndex(index: number): Promise<void> {
-    this.#indexes.free(index);
-    return Promise.resolve();
-  }
-
-  getSandboxBlockOffset(): number {
-    return 0;
   }
 
   getHypervisorType(): HypervisorType {

@@ -11,9 +11,10 @@ import type { OperationContext } from '../operations/context.ts';
 import { detach } from '../operations/detach.ts';
 import { settleAttachment } from '../operations/settle.ts';
 import type { Store } from '../store/store.ts';
-import { BlockIndexes } from './block-indexes.ts';
+import type { BlockIndexes } from './block-indexes.ts';
 import { cacheOptions } from './cache-options.ts';
 import { pluggable, type HostTrees } from './host-device-of.ts';
+import { IndexedReceiver } from './indexed-receiver.ts';
 import { writeBack } from './write-back.ts';
 
 export interface SandboxReceiverOptions {
@@ -40,15 +41,14 @@ const defaultTimeoutMs = 10_000;
  * operation: planned, journalled, confirmed, recorded. Places come from what the VMM has, and the
  * addresses that the VMM says are written back into the device's payload.
  */
-export class SandboxReceiver implements DeviceReceiver, SettlingReceiver {
+export class SandboxReceiver extends IndexedReceiver implements DeviceReceiver, SettlingReceiver {
   readonly #options: SandboxReceiverOptions;
   readonly #config: DeviceConfig;
-  readonly #indexes: BlockIndexes;
 
   constructor(options: SandboxReceiverOptions) {
+    super(options.indexes, options.blockOffset);
     this.#options = options;
     this.#config = options.config ?? defaultDeviceConfig;
-    this.#indexes = options.indexes ?? new BlockIndexes();
   }
 
   /**
@@ -109,19 +109,6 @@ export class SandboxReceiver implements DeviceReceiver, SettlingReceiver {
       writeBack(device, attachment);
       return true;
     });
-  }
-
-  async getAndSetSandboxBlockIndex(): Promise<number> {
-    return Promise.resolve(this.#indexes.take());
-  }
-
-  async unsetSandboxBlockIndex(index: number): Promise<void> {
-    this.#indexes.free(index);
-    return Promise.resolve();
-  }
-
-  getSandboxBlockOffset(): number {
-    return this.#options.blockOffset ?? 0;
   }
 
   getHypervisorType(): HypervisorType {
