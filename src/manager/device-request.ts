@@ -30,7 +30,7 @@ export function checkRequest(info: DeviceInfo): void {
   if (!info.Pmem && info.ContainerPath === '') {
     throw new VmplugError('no-container-path', {
       action: 'make a device of',
-      subject: info.HostPath,
+      subject: info.HostPath || `${info.DevType} ${info.Major}:${info.Minor}`.trim(),
       reason: 'its ContainerPath is empty',
       hint: 'say where the container is to find it',
     });
