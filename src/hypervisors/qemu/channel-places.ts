@@ -1,5 +1,5 @@
 import { placeKey, type ApPlace, type Bus, type CcwPlace } from '../../api/place.ts';
-import type { QomBus } from './topology.ts';
+import type { QomBus } from './qom-bus.ts';
 
 /** Device numbers of the one channel subsystem of virtio; 0000 is left to the machine's own. */
 const lastDeviceNumber = 0xffff;

@@ -1,16 +1,9 @@
 import type { ExchangeOptions } from '../../api/hypervisor.ts';
 import type { JsonValue } from '../../api/json.ts';
-import { readMemorySlots, type MemorySlots } from './memory-slots.ts';
+import { readMemorySlots } from './memory-slots.ts';
 import { QomReader, type Batch } from './qom-reader.ts';
 import type { QomProperties } from './replies.ts';
-import { slotOf, type QomBus, type QomDevice } from './topology.ts';
-
-/** Everything in a machine that has places. */
-export interface FoundBuses {
-  readonly buses: readonly QomBus[];
-  /** `undefined` when machines of this kind take no nvdimm. */
-  readonly memory?: MemorySlots;
-}
+import { slotOf, type FoundBuses, type QomBus, type QomDevice } from './qom-bus.ts';
 
 /** `dev_id` is where a channel device is, also when it was made without a `devno`. */
 const placeProperties = ['addr', 'hotplug', 'shpc', 'channel', 'scsi-id', 'lun', 'dev_id'];

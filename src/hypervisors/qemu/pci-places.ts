@@ -1,5 +1,5 @@
 import { placeKey, slotText, type Bus, type PciPlace, type UnplugMethod } from '../../api/place.ts';
-import type { QomBus } from './topology.ts';
+import type { QomBus } from './qom-bus.ts';
 
 /** The slots of a PCI bus, or the one of a port, as places. Pure. */
 export function pciBus(bus: QomBus): Bus {

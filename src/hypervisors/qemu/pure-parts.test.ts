@@ -3,7 +3,7 @@ import { featuresOf, propertyFeatures } from './features.ts';
 import { findPciDevice, isEnumerated, pciAddress } from './pci-tree.ts';
 import { hasQuirk } from './quirks.ts';
 import type { PciDevice } from './replies.ts';
-import { slotOf } from './topology.ts';
+import { slotOf } from './qom-bus.ts';
 import { compareVersions } from './version.ts';
 
 describe('the tree of query-pci', () => {

@@ -1,5 +1,5 @@
 import { placeKey, type Bus, type ScsiPlace } from '../../api/place.ts';
-import type { QomBus, QomDevice } from './topology.ts';
+import type { QomBus, QomDevice } from './qom-bus.ts';
 
 const unitsPerTarget = 256;
 const scsiTargets = 256;

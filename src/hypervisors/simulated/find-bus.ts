@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../api/json.ts';
 import { textOf } from './device-arguments.ts';
-import type { SimulatedBus } from './simulated-buses.ts';
+import type { SimulatedBus } from './simulated-bus.ts';
 import { Refusal } from './simulated-errors.ts';
 import type { Occupants } from './find-place.ts';
 import type { SimulatedPlace } from './simulated-places.ts';

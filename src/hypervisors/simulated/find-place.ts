@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../api/json.ts';
 import { placeKey } from '../../api/place.ts';
 import { numberOf, textOf } from './device-arguments.ts';
-import type { SimulatedBus } from './simulated-buses.ts';
+import type { SimulatedBus } from './simulated-bus.ts';
 import { Refusal } from './simulated-errors.ts';
 import { capacityOf, ccwPlace, placeAt, placesOf, type SimulatedPlace } from './simulated-places.ts';
 

@@ -2,7 +2,7 @@ import type { Evidence } from '../../api/evidence.ts';
 import type { UnplugPolicy, VmmFacts, VmStatus } from '../../api/hypervisor.ts';
 import type { Place } from '../../api/place.ts';
 import type { HostFunctionState } from './host-functions.ts';
-import type { SimulatedBus } from './simulated-buses.ts';
+import type { SimulatedBus } from './simulated-bus.ts';
 import type { SimulatedPlace } from './simulated-places.ts';
 
 /** What the guest does of itself. */

@@ -1,5 +1,5 @@
 import { slotText, type CcwPlace, type Place } from '../../api/place.ts';
-import type { SimulatedBus } from './simulated-buses.ts';
+import type { SimulatedBus } from './simulated-bus.ts';
 
 /** A place of a kind that QEMU has. */
 export type SimulatedPlace = Exclude<Place, { readonly transport: 'slot' }>;
