@@ -35,6 +35,6 @@ export interface DeviceReceiver {
  * detach: the process ended, or the connection was lost. Without it such a device stays unsettled.
  */
 export interface SettlingReceiver extends DeviceReceiver {
-  /** Whether the VM has `device` now. */
+  /** Whether the VM has `device` now; what it was asked to let go of is waited for. */
   hasDevice(device: Device): Promise<boolean>;
 }

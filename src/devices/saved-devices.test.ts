@@ -224,6 +224,13 @@ describe('W95: a device that v1 saved can be attached again', () => {
   });
 });
 
+test('numbers of a node that v1 was asked for and the host does not have are loaded as they are', () => {
+  const device = new GenericDevice(null);
+  device.load({ ...new GenericDevice(info).save(), Major: -1, Minor: -1 });
+  expect(device.getMajorMinor()).toEqual([-1, -1]);
+  expect(device.save()).toMatchObject({ Major: -1, Minor: -1 });
+});
+
 describe('W101: what could not have been written is refused whole, and said where', () => {
   const block = new BlockDevice(info).save();
   const group = { ...block, Type: 'vfio' };
@@ -239,7 +246,7 @@ describe('W101: what could not have been written is refused whole, and said wher
     ['a count beyond 64 bits', { ...block, RefCount: 2n ** 64n }, /RefCount/],
     ['a count in words', { ...block, RefCount: '1' }, /RefCount/],
     ['another node type', { ...block, DevType: 'x' }, /DevType/],
-    ['a negative number', { ...block, Major: -1 }, /Major/],
+    ['half a number', { ...block, Major: 1.5 }, /Major/],
     ['a flag that is none', { ...block, ColdPlug: 'yes' }, /ColdPlug/],
     ['options that are a list', { ...block, DriverOptions: [] }, /DriverOptions/],
     ['an option that is a number', { ...block, DriverOptions: { a: 1 } }, /DriverOptions\.a/],

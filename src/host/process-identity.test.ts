@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { parseProcStat } from './proc-stat.ts';
-import { isAlive, processIdentity } from './process-identity.ts';
+import { commandLine, isAlive, processIdentity } from './process-identity.ts';
 import { fakeHost } from './host.testing.ts';
 
 const line = (pid: number, command: string, state: string, start: string): string =>
@@ -42,6 +42,14 @@ describe('processIdentity', () => {
     expect(processIdentity(9, host.paths)).toBeUndefined();
     expect(processIdentity(-1)).toBeUndefined();
     expect(processIdentity(1.5)).toBeUndefined();
+  });
+
+  it('has the words that a process was started with', () => {
+    using host = fakeHost();
+    host.write('proc/9/cmdline', 'qemu\0-name\0sandbox 1\0');
+    expect(commandLine(9, host.paths)).toBe('qemu -name sandbox 1');
+    expect(commandLine(10, host.paths)).toBe('');
+    expect(commandLine(-1)).toBe('');
   });
 
   it('follows a real process to its end', async () => {

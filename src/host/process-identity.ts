@@ -40,6 +40,12 @@ export async function waitForEnd(identity: ProcessIdentity, patienceMs: number):
   return true;
 }
 
+/** The words that a process was started with, apart by spaces; empty where they cannot be read. */
+export function commandLine(pid: number, paths: HostPaths = defaultHostPaths): string {
+  const words = Number.isSafeInteger(pid) && pid > 0 ? readText(`${paths.proc}/${pid}/cmdline`) : undefined;
+  return words?.replaceAll('\0', ' ').trimEnd() ?? '';
+}
+
 /** The parsed /proc/<pid>/stat; undefined when there is no such process. */
 export function procStat(pid: number, paths: HostPaths): ProcStat | undefined {
   const text = Number.isSafeInteger(pid) && pid > 0 ? readText(`${paths.proc}/${pid}/stat`) : undefined;

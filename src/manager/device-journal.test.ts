@@ -415,3 +415,46 @@ describe('a store that fails changes nothing in memory', () => {
     expect(manager.isUnsettled(device.deviceID())).toBe(false);
   });
 });
+
+describe('W61: a reference that is counted while a step is being ended leaves the record as the step ended', () => {
+  const expectAgreement = (manager: SandboxDeviceManager): void => {
+    expect(records()).toEqual(manager.getAllDevices().map((device) => device.record()));
+    expect(records()[0]).not.toHaveProperty('pending');
+    expect(records()[0]?.state.RefCount).toBe(2);
+  };
+  const shareDuringUnset = (manager: SandboxDeviceManager): void => {
+    receiver.during.set('unset', async () => {
+      await manager.newDevice(sda);
+    });
+  };
+
+  test('a detach that gives its index back', async () => {
+    const manager = open();
+    const id = (await manager.newDevice(sda)).deviceID();
+    await manager.attachDevice(id, receiver);
+    shareDuringUnset(manager);
+    await manager.detachDevice(id, receiver);
+    expectAgreement(manager);
+  });
+
+  test('a refused attach that gives its index back', async () => {
+    const manager = open();
+    const id = (await manager.newDevice(sda)).deviceID();
+    receiver.failures.set('add', refusal());
+    shareDuringUnset(manager);
+    expect(await codeOf(manager.attachDevice(id, receiver))).toBe('vmm-refused');
+    expectAgreement(manager);
+  });
+
+  test('settling that gives its index back', async () => {
+    const manager = open();
+    const id = (await manager.newDevice(sda)).deviceID();
+    await died((to) => void manager.attachDevice(id, to), 'add', false);
+    const next = open();
+    shareDuringUnset(next);
+    receiver.failures.set('index', refusal());
+    expect(await codeOf(next.attachDevice(id, receiver))).toBe('vmm-refused');
+    expectAgreement(next);
+    expect(next.isUnsettled(id)).toBe(false);
+  });
+});

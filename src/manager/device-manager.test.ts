@@ -58,6 +58,21 @@ describe('NewDevice', () => {
     expect(device.getMajorMinor()).toEqual([252, 3]);
   });
 
+  test('1.4 a request is taken by value: one object used for several makes several devices', async () => {
+    const info = { ...sda, DriverOptions: { fstype: 'ext4' } };
+    const made = [1, 2].map((Minor) => {
+      info.Minor = Minor;
+      info.DriverOptions['fstype'] = `fs${Minor}`;
+      return manager.newDevice(info);
+    });
+    const devices = await Promise.all(made);
+    expect(devices.map((device) => device.getMajorMinor())).toEqual([
+      [8, 1],
+      [8, 2],
+    ]);
+    expect(devices.map((device) => device.info?.DriverOptions?.['fstype'])).toEqual(['fs1', 'fs2']);
+  });
+
   test('7.3 VFIO attach: the mock receiver takes it', async () => {
     host.groups.set('/dev/vfio/2', [memberOf('0000:00:1c.0')]);
     await cycle(

@@ -7,6 +7,7 @@ import type { BlockDriver } from '../api/device-type.ts';
 import type { ManagedDeviceRecord } from '../api/managed-device.ts';
 import { mostCounted, savedCount } from '../devices/attach-count.ts';
 import { mostAttachmentsError, notAttachedError } from '../devices/count-errors.ts';
+import { copyInfo } from '../devices/copy-info.ts';
 import type { AnyDevice } from '../devices/counted-device.ts';
 import type { DeviceJournal } from './device-journal.ts';
 import {
@@ -21,7 +22,7 @@ import { DeviceQueues } from './device-queues.ts';
 import { checkAgreement, checkRequest, deviceKey } from './device-request.ts';
 import { knownBlockDriver, makeDevice, type Routing } from './device-routing.ts';
 import { readSaved } from './device-saved.ts';
-import { settleDevice, unsettledError } from './device-settling.ts';
+import { returnUnusedIndex, settleDevice, unsettledError } from './device-settling.ts';
 import { JournaledStep, type Unsettled } from './device-steps.ts';
 import { DeviceTable } from './device-table.ts';
 
@@ -53,6 +54,8 @@ export class SandboxDeviceManager implements DeviceManager {
   readonly #devices = new DeviceTable();
   readonly #queues = new DeviceQueues();
   readonly #unsettled = new Map<string, Unsettled>();
+  /** Steps that are being made, by device. */
+  readonly #steps = new Map<string, JournaledStep>();
   readonly #journal: DeviceJournal | undefined;
   readonly #mostDevices: number;
   #routing: Routing;
@@ -79,9 +82,11 @@ export class SandboxDeviceManager implements DeviceManager {
 
   async newDevice(info: DeviceInfo): Promise<AnyDevice> {
     checkRequest(info);
+    // By value, as in v1: what the caller makes of its own while the host is asked is another request.
+    const asked = copyInfo(info);
     const { host, vhostUserStore } = this.#routing;
-    const HostPath = info.Pmem ? info.HostPath : await host.getHostPath(info, vhostUserStore);
-    const request = { ...info, HostPath };
+    const HostPath = asked.Pmem ? asked.HostPath : await host.getHostPath(asked, vhostUserStore);
+    const request = { ...asked, HostPath };
     // From here on nothing is waited for, so that two requests for one node make one device.
     const known = this.#devices.find(deviceKey(request));
     return known === undefined ? this.#make(request) : this.#share(known, request);
@@ -219,11 +224,14 @@ export class SandboxDeviceManager implements DeviceManager {
       return;
     }
     const step = new JournaledStep(device, receiver, this.#journal);
+    this.#steps.set(device.deviceID(), step);
     try {
       await device[action](step);
     } catch (error) {
       if (step.unsettled !== undefined) this.#leaveUnsettled(device, action, step.unsettled);
       throw error;
+    } finally {
+      this.#steps.delete(device.deviceID());
     }
   }
 
@@ -241,13 +249,15 @@ export class SandboxDeviceManager implements DeviceManager {
   async #settle(device: AnyDevice, unsettled: Unsettled, receiver: DeviceReceiver): Promise<boolean> {
     const has = await settleDevice(device, unsettled, receiver, this.#journal);
     this.#unsettled.delete(device.deviceID());
+    await returnUnusedIndex(device, receiver);
     return has;
   }
 
   /** Makes `counts` durable before they are true in memory, where changing them cannot fail. */
   #put(device: AnyDevice, counts: Partial<Pick<DeviceState, 'RefCount' | 'AttachCount'>>): void {
     if (this.#journal === undefined) return;
-    const record = device.record();
+    const step = this.#steps.get(device.deviceID());
+    const record = step?.unsettled?.record ?? device.record(step?.outcome);
     const pending = record.pending ?? this.#unsettled.get(device.deviceID())?.pending;
     this.#journal.put({
       ...record,

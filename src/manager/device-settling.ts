@@ -21,9 +21,13 @@ export async function settleDevice(
   const { pending: _, ...record } = device.record();
   journal?.put({ ...record, state: { ...record.state, AttachCount: has ? 1 : 0 } });
   device.settle(has);
+  return has;
+}
+
+/** Gives back the block index of a device that was found not to be in the VM. */
+export async function returnUnusedIndex(device: AnyDevice, receiver: DeviceReceiver): Promise<void> {
   const index = device.blockIndex();
   if (!device.mayBeInVM() && index !== undefined) await returnBlockIndex(receiver, index);
-  return has;
 }
 
 async function ask(

@@ -22,6 +22,8 @@ export interface Unsettled {
 export class JournaledStep implements DeviceReceiver {
   /** Set when the step ended in a way that the record cannot tell. */
   unsettled: { readonly record: ManagedDeviceRecord; readonly has?: boolean } | undefined = undefined;
+  /** How the step is going to end; before the receiver is asked nothing has been done. */
+  outcome: 'done' | 'undone' | undefined = 'undone';
   readonly #device: AnyDevice;
   readonly #receiver: DeviceReceiver;
   readonly #journal: DeviceJournal | undefined;
@@ -63,15 +65,17 @@ export class JournaledStep implements DeviceReceiver {
 
   async #journaled(action: 'attach' | 'detach', ask: () => Promise<void>): Promise<void> {
     this.#journal?.put(this.#device.record());
+    this.outcome = undefined;
     try {
       await ask();
     } catch (error) {
-      if (hasCode(error, 'outcome-unknown')) this.unsettled = { record: this.#device.record() };
+      if (isOpen(error)) this.unsettled = { record: this.#device.record() };
       else this.#recordFailure();
       throw error;
     }
     try {
       this.#journal?.putSoon(this.#device.record('done'));
+      this.outcome = 'done';
     } catch (error) {
       this.unsettled = { record: this.#device.record(), has: action === 'attach' };
       throw notRecorded(this.#device.deviceID(), action, error);
@@ -80,6 +84,7 @@ export class JournaledStep implements DeviceReceiver {
 
   /** A record that still says `pending` is settled like that of a process that ended. */
   #recordFailure(): void {
+    this.outcome = 'undone';
     try {
       this.#journal?.putSoon(this.#device.record('undone'));
     } catch (error) {
@@ -89,6 +94,12 @@ export class JournaledStep implements DeviceReceiver {
       });
     }
   }
+}
+
+/** Whether the VM may do yet what it was asked: nobody knows, or its guest has not answered so far. */
+function isOpen(error: unknown): boolean {
+  if (hasCode(error, 'outcome-unknown')) return true;
+  return hasCode(error, 'deadline-passed', 'aborted') && error.facts['requested'] === true;
 }
 
 function notRecorded(id: string, action: 'attach' | 'detach', error: unknown): unknown {

@@ -1,4 +1,3 @@
-import type { AttachmentRecord } from '../api/attachment.ts';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode, type VmplugError } from '../api/errors.ts';
@@ -9,13 +8,12 @@ import type { SandboxRecord } from '../api/sandbox.ts';
 import { orphanReleases } from '../devices/orphan-releases.ts';
 import { socketOwner } from '../host/unix-socket-owner.ts';
 import { vmmPatienceMs, type OperationContext } from '../operations/context.ts';
-import { forgetAttachment } from '../operations/forget-attachment.ts';
 import { runningOperation } from '../operations/journal.ts';
-import { release, releaseBackends } from '../operations/run-plan.ts';
-import { releaseAll, settleSandbox } from '../operations/settle.ts';
+import { release } from '../operations/run-plan.ts';
+import { releaseAll, settleAttachment, settleSandbox } from '../operations/settle.ts';
 import { sandboxFiles } from '../sandbox/directories.ts';
 import { isBeingStarted } from '../sandbox/own-directory.ts';
-import type { Store, Transaction } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 
 /** One thing that is not as it should be. */
 export interface Finding {
@@ -106,30 +104,23 @@ async function vanished(context: OperationContext, repair: boolean): Promise<Fin
   const missing = attached.filter((attachment) =>
     unitsOf(attachment).some(({ vmmId }) => !inventory.devices.includes(vmmId)),
   );
-  for (const attachment of repair ? missing : []) await releaseVanished(context, attachment);
-  return missing.map(({ id, source }) => ({
-    problem: 'vanished',
-    sandbox: sandbox.name,
-    device: id,
-    what: `${source} is recorded as attached, but the VM no longer has it: the guest let go of it by itself`,
-    remedy: 'its back end is released and its claim freed',
-    repaired: repair,
-  }));
-}
-
-/** Frees what a vanished device held, unless somebody has begun to work on it meanwhile. */
-async function releaseVanished(
-  { store, hypervisor }: OperationContext,
-  attachment: AttachmentRecord,
-): Promise<void> {
-  const { id, plan } = attachment;
-  const isStillOurs = (tx: Transaction): boolean =>
-    tx.attachment(id)?.plan.vmmId === plan.vmmId && runningOperation(tx, id) === undefined;
-  if (!store.read(isStillOurs)) return;
-  await releaseBackends(hypervisor, plan);
-  store.write((tx) => {
-    if (isStillOurs(tx)) forgetAttachment(tx, attachment);
-  });
+  const findings: Finding[] = [];
+  for (const attachment of missing) {
+    const { id, source } = attachment;
+    const isWhole = unitsOf(attachment).every(({ vmmId }) => !inventory.devices.includes(vmmId));
+    const settled = repair ? await settleAttachment(context, id) : undefined;
+    findings.push({
+      problem: 'vanished',
+      sandbox: sandbox.name,
+      device: id,
+      what: `${source} is recorded as attached, but the VM no longer has ${isWhole ? 'it' : 'all of it'}: the guest let go of it by itself`,
+      remedy: isWhole
+        ? 'its back end is released and its claim freed'
+        : `the rest is of no use to the guest: vmplug detach ${sandbox.name} ${id} takes it out, and it stays claimed until then`,
+      repaired: settled === 'released',
+    });
+  }
+  return findings;
 }
 
 /** What carries our prefix in the VM and is in no record: left by a lost state directory, say. */

@@ -1,3 +1,4 @@
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
@@ -28,6 +29,12 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 const run = async (file = directory, more: { name?: string; timeoutMs?: number } = {}): Promise<V1Imported> =>
   importV1State({ stateDir, file, ...more });
 const write = (text: string, name = 'persist.json'): void => writeFileSync(join(directory, name), text);
+
+/** A process that runs, with `word` on its command line. */
+function startVmm(word: string): Disposable & { readonly pid: number } {
+  const child = spawn('sleep', ['infinity'], { argv0: `qemu ${word}`, stdio: 'ignore' });
+  return { pid: child.pid ?? 0, [Symbol.dispose]: () => child.kill('SIGKILL') };
+}
 
 /** Everything that is recorded. */
 function recorded(): unknown {
@@ -104,9 +111,17 @@ describe('what is recorded', () => {
     expect(devices[3]?.record.state.VhostUserDev?.PCIPath).toEqual({});
   });
 
-  test('the process that v1 noted, while it runs', async () => {
+  test('the process that v1 noted, while it runs and has the sandbox on its command line', async () => {
+    using vmm = startVmm('/run/vc/vm/sandbox-1/qmp.sock');
+    write(rich.replace('"Pid":0', `"Pid":${vmm.pid}`));
+    expect((await run()).sandbox.process?.pid).toBe(vmm.pid);
+  });
+
+  test('a process that got the number of v1’s after the VM ended is not the VM', async () => {
     write(rich.replace('"Pid":0', `"Pid":${process.pid}`));
-    expect((await run()).sandbox.process?.pid).toBe(process.pid);
+    expect((await run()).sandbox.process).toBeUndefined();
+    using store = SqliteStore.open(stateDir);
+    expect(store.read((tx) => tx.attachments('sandbox-1'))).toEqual([]);
   });
 
   test('whoever serves the socket is the VM’s process, whatever v1 noted', async () => {
@@ -143,6 +158,19 @@ describe('what is recorded', () => {
     expect(containers).toEqual([]);
   });
 
+  test('a device of an unknown type is not plugged, even where it has a drive', async () => {
+    using vmm = startVmm('sandbox-1');
+    write(
+      rich
+        .replace('"Pid":0', `"Pid":${vmm.pid}`)
+        .replace('"ID":"0000000000000001","Type":"block"', '"ID":"0000000000000001","Type":"teleporter"'),
+    );
+    const { skipped } = await run();
+    expect(skipped).toHaveLength(1);
+    using store = SqliteStore.open(stateDir);
+    expect(store.read((tx) => tx.attachment('0000000000000001'))).toBeUndefined();
+  });
+
   test('a device of an unknown type is skipped and said so', async () => {
     write(rich.replace('"Type":"generic"', '"Type":"teleporter"'));
     const { devices, skipped } = await run();
@@ -176,12 +204,54 @@ describe('what is refused changes nothing', () => {
       'invalid-state',
       '$.HypervisorState.Type',
     ],
-    ['no id', rich.replace('sandbox-1', ''), 'invalid-argument', '$.SandboxContainer'],
-    ['an id that is no name', rich.replace('sandbox-1', '../x'), 'invalid-argument', '$.SandboxContainer'],
+    ['a node of no type', rich.replace('"DevType":"b"', '"DevType":"x"'), 'invalid-state', '$.Devices[0].DevType'],
+    ['no id', rich.replace('sandbox-1', ''), 'invalid-state', '$.SandboxContainer'],
+    ['an id that is no name', rich.replace('sandbox-1', 'a b'), 'invalid-argument', '$.SandboxContainer'],
   ])('%s', async (_, text, code, path) => {
     write(text);
     await expect(run()).rejects.toMatchObject({ code, facts: { path } });
     expect(recorded()).toBeUndefined();
+  });
+
+  test.each(['', '.', '..', '../x', 'a/b', 'x'.repeat(256)])(
+    'an id that v1 had no directory for, whatever the name: %s',
+    async (id) => {
+      write(rich.replace('sandbox-1', id));
+      await expect(run(directory, { name: 'vm1' })).rejects.toMatchObject({
+        code: 'invalid-state',
+        facts: { path: '$.SandboxContainer' },
+      });
+      expect(recorded()).toBeUndefined();
+    },
+  );
+
+  test('a document of a container that is no file, which is not waited for', async () => {
+    rmSync(join(directory, 'c1', 'persist.json'));
+    spawnSync('mkfifo', [join(directory, 'c1', 'persist.json')]);
+    await expect(run()).rejects.toMatchObject({
+      code: 'source-unsuitable',
+      subject: join(directory, 'c1', 'persist.json'),
+    });
+    expect(recorded()).toBeUndefined();
+  });
+
+  test('a second sandbox with devices of the same ids, which are left to the first', async () => {
+    const root2 = join(root, 'vc2', 'sbs', 'sandbox-1');
+    mkdirSync(root2, { recursive: true });
+    using vmm = startVmm('sandbox-1');
+    const running = rich.replace('"Pid":0', `"Pid":${vmm.pid}`);
+    write(running);
+    writeFileSync(join(root2, 'persist.json'), running);
+    await run();
+    const attachments = (): unknown => {
+      using store = SqliteStore.open(stateDir);
+      return store.read((tx) => tx.attachments());
+    };
+    const before = attachments();
+    expect(before).not.toEqual([]);
+    await expect(run(root2, { name: 'copy' })).rejects.toMatchObject({ code: 'claimed-elsewhere' });
+    expect(attachments()).toEqual(before);
+    expect(recorded()).toHaveLength(1);
   });
 
   test('a damaged document of a container', async () => {

@@ -11,7 +11,9 @@ import { resolveDisk } from '../host/resolve-disk.ts';
 import { refuseKnown } from '../sandbox/adopt.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import { isKnownType } from '../store/v1/device-state-shape.ts';
+import type { SandboxState } from '../store/v1/documents.ts';
 import { printKeptDocument } from '../store/v1/kept-document.ts';
+import { isDirectoryName } from '../store/v1/layout.ts';
 import type { LockOptions } from '../store/v1/lock-directory.ts';
 import { invalid, type Where } from '../store/v1/shape.ts';
 import { readSaved } from './device-saved.ts';
@@ -43,20 +45,21 @@ export interface V1Imported {
  * Takes over a sandbox from its v1 state: the sandbox, its devices under the names that they have in the VMM,
  * and the documents whole. Everything is read and checked first, then recorded in one transaction. The VM is
  * not asked, so that one that has ended can be imported too.
- * @throws VmplugError `sandbox-exists`, `invalid-argument` for a name that vmplug cannot have; as
+ * @throws VmplugError `sandbox-exists`, `invalid-argument` for a name that vmplug cannot have, `claimed-elsewhere`
+ * when another sandbox has what v1 plugged; as
  * {@link readV1Source}, {@link findV1Vm} and `SqliteStore.open`
  */
 export async function importV1State(request: V1ImportRequest): Promise<V1Imported> {
   const source = await readV1Source(request.file, request);
   const { sandbox, containers } = source.saved;
+  checkId(sandbox, source.path);
   const name = nameOf(request, source);
   const vm = await findV1Vm(sandbox, source.path, source.root);
   const states = sandbox.Devices ?? [];
   const bridges = sandbox.HypervisorState.Bridges ?? [];
   states.forEach((state, index) => checkLoads(state, { document: source.path, path: `$.Devices[${index}]` }));
-  const devices = states
-    .filter(({ Type }) => isKnownType(Type))
-    .map((state) => recoverDevice(withPciPath(state, bridges), containers));
+  const known = states.filter(({ Type }) => isKnownType(Type));
+  const devices = known.map((state) => recoverDevice(withPciPath(state, bridges), containers));
   const record: SandboxRecord = {
     name,
     hypervisor: vm.type,
@@ -69,7 +72,7 @@ export async function importV1State(request: V1ImportRequest): Promise<V1Importe
   };
   // Of a VM that no longer runs nothing is plugged any more.
   const isRunning = vm.type === 'qemu' && vm.process !== undefined;
-  const plugged = isRunning ? await pluggedDevices(states, { name, bridges }) : [];
+  const plugged = isRunning ? await pluggedDevices(known, { name, bridges }) : [];
   using store = SqliteStore.open(request.stateDir);
   store.write((tx) => {
     refuseKnown(tx.sandboxes(), name, vm.socket);
@@ -135,6 +138,13 @@ function checkLoads(state: DeviceState, where: Where): void {
   }
 }
 
+/** v1 kept the sandbox in a directory of that name: the id goes into paths. */
+function checkId({ SandboxContainer: id }: SandboxState, document: string): void {
+  if (isDirectoryName(id)) return;
+  const reason = id === '' ? 'the sandbox has no id' : `${id} is no name of a directory, so it is no id of v1`;
+  throw invalid({ document, path: '$.SandboxContainer' }, reason);
+}
+
 function nameOf({ name, file }: V1ImportRequest, { saved }: V1Source): string {
   if (name !== undefined) return checkSandboxName(name);
   const id = saved.sandbox.SandboxContainer;
@@ -144,10 +154,7 @@ function nameOf({ name, file }: V1ImportRequest, { saved }: V1Source): string {
     throw new VmplugError('invalid-argument', {
       action: 'import the state',
       subject: file,
-      reason:
-        id === ''
-          ? '$.SandboxContainer: the sandbox has no id'
-          : `its id ${id} is no name for a sandbox here`,
+      reason: `its id ${id} is no name for a sandbox here`,
       hint: 'give it one with --name',
       facts: { path: '$.SandboxContainer' },
       cause: error,

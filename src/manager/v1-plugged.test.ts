@@ -96,6 +96,16 @@ test('a group is all of its members, with domain', () => {
   expect(pluggedByV1(partly, sandbox, undefined)).toBeUndefined();
 });
 
+test('W12: a member that v1 listed at each of its attaches is plugged once', () => {
+  const member = { ID: 'vfio-a0', Type: 1, BDF: '02:00.0', SysfsDev: '/sys/bus/pci/devices/0000:02:00.0' };
+  const { BlockDrive: _, ...rest } = drive('x', { Type: 'vfio' });
+  const attachment = pluggedByV1({ ...rest, VFIODevs: [member, member] }, sandbox, undefined);
+  if (attachment === undefined) throw new TypeError('nothing plugged');
+  expect(unitsOf(attachment).map(({ vmmId }) => vmmId)).toEqual(['vfio-a0']);
+  expect(unplugCommands(attachment.plan)).toHaveLength(1);
+  expect(attachment.host.identities).toHaveLength(1);
+});
+
 test.each([
   ['not attached', drive('virtio-blk', { AttachCount: 0 })],
   ['part of the boot configuration', drive('virtio-blk', { ColdPlug: true })],

@@ -58,9 +58,11 @@ function driveOfV1(
 
 function groupOfV1(
   state: DeviceState,
-  members: NonNullable<DeviceState['VFIODevs']>,
+  listed: NonNullable<DeviceState['VFIODevs']>,
   sandbox: V1Sandbox,
 ): AttachmentRecord | undefined {
+  // v1's list grew with every attach: the same members are in it several times (W12).
+  const members = [...new Map(listed.map((member) => [member.ID, member])).values()];
   const units = members.flatMap(({ ID }) => {
     const place = slotOf(ID, sandbox.bridges);
     return place === undefined ? [] : [{ vmmId: ID, place }];
@@ -133,7 +135,8 @@ function plugged(vmmId: string, driver: string): AttachStep {
 }
 
 /** v1's only controller is `scsi0`. */
-function scsiPlace(index: number): Place {
+function scsiPlace(index: number): Place | undefined {
+  if (index < 0) return undefined;
   const [scsiId, lun] = getSCSIIdLun(index);
   return {
     transport: 'scsi',

@@ -4,7 +4,7 @@ import type { HypervisorType } from '../api/device-type.ts';
 import { VmplugError } from '../api/errors.ts';
 import { buildSocketPath } from '../api/names.ts';
 import type { ProcessIdentity } from '../api/operation.ts';
-import { processIdentity } from '../host/process-identity.ts';
+import { commandLine, processIdentity } from '../host/process-identity.ts';
 import { socketOwner } from '../host/unix-socket-owner.ts';
 import type { SandboxState } from '../store/v1/documents.ts';
 
@@ -15,7 +15,7 @@ export interface V1Vm {
   readonly machine: string;
   /** Where v1 put the socket of the VMM's API. */
   readonly socket: string;
-  /** The process behind the socket, or the one that v1 noted, if it runs. */
+  /** The process behind the socket, or the one that v1 noted, if it runs and is still that one. */
   readonly process?: ProcessIdentity;
 }
 
@@ -33,7 +33,7 @@ export async function findV1Vm(
   const type = hypervisorOf(state, document);
   const socket = buildSocketPath(socketOf(type, state, root));
   const owner = existsSync(socket) ? await socketOwner(socket) : undefined;
-  const found = owner ?? processIdentity(state.HypervisorState.Pid);
+  const found = owner ?? notedProcess(state);
   const machine = state.Config.HypervisorConfig['HypervisorMachineType'];
   return {
     type,
@@ -41,6 +41,11 @@ export async function findV1Vm(
     socket,
     ...(found === undefined ? {} : { process: { pid: found.pid, startTime: found.startTime } }),
   };
+}
+
+/** A number may be another's by now; v1 names the sandbox in what it starts, in Firecracker 32 bytes of it. */
+function notedProcess({ HypervisorState: { Pid }, SandboxContainer }: SandboxState): ProcessIdentity | undefined {
+  return commandLine(Pid).includes(SandboxContainer.slice(0, 32)) ? processIdentity(Pid) : undefined;
 }
 
 /** A stopped QEMU leaves its own state empty; then the settings say it, and last v1's default. */

@@ -162,9 +162,19 @@ export class Bench {
     ).toEqual([]);
   }
 
-  /** Every block node belongs to a record, and every disk's record has one. */
+  /** Every back end belongs to a record, and every record has those of its kind. */
   expectNoStrayNodes(): void {
-    const disks = this.attachments().filter(({ kind }) => kind === 'block');
+    const records = this.attachments();
+    const served = records.filter(({ kind }) => kind.startsWith('vhost-user-'));
+    const { chardevs, netdevs } = this.machine.backEnds;
+    expect([...chardevs.names].sort(), 'character devices').toEqual(
+      served.map(({ plan }) => plan.vmmId).sort(),
+    );
+    const cards = records.filter(({ kind }) => kind === 'vhost-user-net');
+    expect([...netdevs.names].sort(), 'network back ends').toEqual(
+      cards.map(({ plan }) => `${plan.vmmId}-n`).sort(),
+    );
+    const disks = records.filter(({ kind }) => kind === 'block');
     const vmmIds = disks.map(({ plan }) => plan.vmmId);
     const tops = this.machine.nodes.names.filter((name) => !name.endsWith('-f'));
     expect(tops.sort(), 'block nodes').toEqual(vmmIds.sort());

@@ -223,6 +223,17 @@ describe('faults', () => {
     bench.expectSettled();
   });
 
+  test('the VMM refuses the request while an earlier one stands: that one is not forgotten', async () => {
+    const [bench, id] = await attached({ guest: { onUnplug: 'ignores' } });
+    await errorOf(bench.detach(id, { timeoutMs: 5 }));
+    bench.machine.fail({ on: 'device_del', do: 'refuse', text: 'no' });
+    expect((await errorOf(bench.detach(id))).code).toBe('unplug-refused');
+    expect(bench.attachments().map(({ state }) => state)).toEqual(['detaching']);
+    bench.machine.letGo(bench.machine.devices[0]?.id ?? '');
+    await bench.settle();
+    bench.expectNothingLeft('a');
+  });
+
   test('the guest let go by itself before: found out and released', async () => {
     const [bench, id] = await attached();
     bench.machine.eventsLost = true;

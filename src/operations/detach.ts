@@ -62,7 +62,8 @@ async function carryOut(
     const { outcome, requested, released } = await unplug(context.hypervisor, attachment, deadline);
     watch.lap('confirm');
     if (outcome !== 'released') {
-      const rest = outcome === 'refused' ? await putBack(context, attachment, released) : attachment;
+      const rest =
+        outcome === 'refused' ? await putBack(context, attachment, operation, released) : attachment;
       throw giveUp(context, { ...begun, attachment: rest }, { outcome, requested, deadline }, watch);
     }
     removed = true;
@@ -150,7 +151,7 @@ function silent({ id, sandbox, source }: AttachmentRecord, cause: unknown): Vmpl
 /** Something broke on the way: either the records say why, or the VMM is asked what it has. */
 async function recover(
   context: OperationContext,
-  { attachment, operation }: Begun,
+  { attachment, before, operation }: Begun,
   error: unknown,
   removed: boolean,
   watch: Stopwatch,
@@ -163,7 +164,7 @@ async function recover(
   }
   const refused = !removed && hasCode(error, 'vmm-refused');
   context.store.write((tx) => {
-    if (refused) updateAttachment(tx, { ...attachment, state: 'attached' });
+    if (refused) updateAttachment(tx, { ...attachment, state: before });
     closeOperation(tx, operation, refused ? 'refused' : 'unknown', watch.timeline(), error);
   });
   const settled = await settleAfter(context, attachment.id, error);

@@ -3,7 +3,7 @@ import { test } from 'vitest';
 import { TestStore } from './bench.testing.ts';
 import { happenings, World } from './histories.testing.ts';
 
-test('long histories of two sandboxes and four disks, many of them', async () => {
+test('long histories of two sandboxes and their devices, many of them', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(happenings, { minLength: 30, maxLength: 120, size: 'max' }),

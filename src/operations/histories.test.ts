@@ -3,7 +3,7 @@ import { test } from 'vitest';
 import { TestStore } from './bench.testing.ts';
 import { happenings, World } from './histories.testing.ts';
 
-test('whatever happens to two sandboxes and four disks, no device is lost and none is had twice', async () => {
+test('whatever happens to two sandboxes, disks, a group and a network card, no device is lost and none is had twice', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(happenings, { minLength: 1, maxLength: 30, size: 'max' }), async (history) => {
       using kept = new TestStore();

@@ -1,34 +1,81 @@
 import * as fc from 'fast-check';
 import { expect } from 'vitest';
 import { VmplugError, type ErrorCode } from '../api/index.ts';
+import type { AttachmentRecord } from '../api/attachment.ts';
+import type { HostDevice } from '../api/host-device.ts';
+import { unitsOf } from '../api/plan.ts';
 import { rootPorts } from '../hypervisors/simulated/index.ts';
 import type { Store } from '../store/store.ts';
-import { Bench, deadProcess } from './bench.testing.ts';
+import { Bench, deadProcess, testDisk } from './bench.testing.ts';
+import { testGroup, testSocket } from './hosts.testing.ts';
+import { settleAttachment } from './settle.ts';
 
-/** One thing that happens in a history of two sandboxes and a few disks. */
+/**
+ * One thing that happens in a history of two sandboxes, a few disks, an IOMMU group of two functions
+ * and a network card that another program serves. `device` counts through these.
+ */
 export type Happening =
-  | { readonly what: 'attach' | 'detach' | 'guest ejects'; readonly vm: number; readonly disk: number }
+  | { readonly what: 'attach' | 'detach'; readonly vm: number; readonly device: number }
+  | {
+      /** The guest lets go of a device, or of one function of a group, asked or not. */
+      readonly what: 'guest ejects';
+      readonly vm: number;
+      readonly device: number;
+      readonly unit: number;
+    }
   | { readonly what: 'pause' | 'resume' | 'settle'; readonly vm: number }
-  | { readonly what: 'guest turns'; readonly vm: number; readonly to: 'lets-go' | 'refuses' | 'ignores' }
+  | {
+      /** The guest has a way of its own to treat one function of the group. */
+      readonly what: 'function turns';
+      readonly vm: number;
+      readonly unit: number;
+      readonly to: Answer;
+    }
+  | { readonly what: 'guest turns'; readonly vm: number; readonly to: Answer }
   | {
       /** The process dies before or after an exchange of an attach or detach. */
       readonly what: 'killed';
       readonly vm: number;
-      readonly disk: number;
+      readonly device: number;
       readonly doing: 'attach' | 'detach';
       readonly at: string;
       readonly before: boolean;
     };
 
-const disks = 4;
+/** What the guest does when it is asked to let go. */
+type Answer = 'lets-go' | 'refuses' | 'ignores';
+
+/** What there is to plug; each disk and each function takes a port, of which a VM has four. */
+const hosts: readonly HostDevice[] = [
+  ...['0', '1', '2'].map((name) => testDisk(name)),
+  testGroup('7', 2),
+  testSocket('vhost-user-net', 'net'),
+];
+const ports = 4;
+const theGroup = hosts.findIndex(({ kind }) => kind === 'vfio');
+
 const vm = fc.nat(1);
-const disk = fc.nat(disks - 1);
-const stages = ['status', 'blockdev-add', 'device_add', 'observe', 'device_del', 'blockdev-del'];
+const device = fc.nat(hosts.length - 1);
+const unit = fc.nat(1);
+const to = fc.constantFrom('lets-go' as const, 'refuses' as const, 'ignores' as const);
+const stages = [
+  'status',
+  'blockdev-add',
+  'chardev-add',
+  'netdev_add',
+  'device_add',
+  'observe',
+  'device_del',
+  'netdev_del',
+  'chardev-remove',
+  'blockdev-del',
+];
 
 export const happenings: fc.Arbitrary<Happening> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ what: fc.constant('attach' as const), vm, disk }) },
-  { weight: 5, arbitrary: fc.record({ what: fc.constant('detach' as const), vm, disk }) },
-  { weight: 1, arbitrary: fc.record({ what: fc.constant('guest ejects' as const), vm, disk }) },
+  { weight: 6, arbitrary: fc.record({ what: fc.constant('attach' as const), vm, device }) },
+  { weight: 5, arbitrary: fc.record({ what: fc.constant('detach' as const), vm, device }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('guest ejects' as const), vm, device, unit }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('function turns' as const), vm, unit, to }) },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -38,18 +85,14 @@ export const happenings: fc.Arbitrary<Happening> = fc.oneof(
   },
   {
     weight: 2,
-    arbitrary: fc.record({
-      what: fc.constant('guest turns' as const),
-      vm,
-      to: fc.constantFrom('lets-go' as const, 'refuses' as const, 'ignores' as const),
-    }),
+    arbitrary: fc.record({ what: fc.constant('guest turns' as const), vm, to }),
   },
   {
     weight: 3,
     arbitrary: fc.record({
       what: fc.constant('killed' as const),
       vm,
-      disk,
+      device,
       doing: fc.constantFrom('attach' as const, 'detach' as const),
       at: fc.constantFrom(...stages),
       before: fc.boolean(),
@@ -60,9 +103,11 @@ export const happenings: fc.Arbitrary<Happening> = fc.oneof(
 /** Two sandboxes on one store, and what a simple model expects of them. */
 export class World {
   readonly benches: readonly Bench[];
-  /** In which sandbox a disk is recorded, by the model. */
+  /** In which sandbox a device is recorded, by the model. */
   readonly #held = new Map<number, number>();
   readonly #ids = new Set<string>();
+  /** How the guest treats what it treats in a way of its own, by the VMM's name of it. */
+  readonly #answers = new Map<string, Answer>();
   #dead = false;
 
   constructor(store: Store) {
@@ -76,20 +121,20 @@ export class World {
       writeSoon: write,
       [Symbol.dispose]: () => undefined,
     };
-    this.benches = ['vm1', 'vm2'].map((name) => new Bench(mortal, { name, buses: rootPorts(3) }));
+    this.benches = ['vm1', 'vm2'].map((name) => new Bench(mortal, { name, buses: rootPorts(ports) }));
   }
 
   async happen(happening: Happening): Promise<void> {
     const bench = this.benches[happening.vm] ?? expect.fail('no such VM');
     switch (happening.what) {
       case 'attach':
-        await this.#attach(bench, happening.vm, happening.disk);
+        await this.#attach(bench, happening.vm, happening.device);
         break;
       case 'detach':
-        await this.#detach(bench, happening.vm, happening.disk);
+        await this.#detach(bench, happening.vm, happening.device);
         break;
       case 'guest ejects':
-        this.#eject(bench, happening.disk);
+        await this.#eject(bench, happening.device, happening.unit);
         await this.#settle(bench, happening.vm);
         break;
       case 'pause':
@@ -105,6 +150,9 @@ export class World {
       case 'guest turns':
         bench.machine.guest = { ...bench.machine.guest, onUnplug: happening.to };
         break;
+      case 'function turns':
+        this.#turn(bench, happening.unit, happening.to);
+        break;
       case 'killed':
         await this.#kill(bench, happening);
         break;
@@ -116,27 +164,32 @@ export class World {
   async end(): Promise<void> {
     for (const [index, bench] of this.benches.entries()) {
       bench.machine.guest = { onPlug: 'live', onUnplug: 'lets-go' };
+      for (const { id } of bench.machine.devices) bench.machine.behave(id, { onUnplug: 'lets-go' });
       bench.machine.resume();
       await this.#settle(bench, index);
       for (const { id } of bench.attachments()) await bench.detach(id);
     }
-    for (const bench of this.benches)
-      for (let each = 0; each < disks; each += 1) bench.expectNothingLeft(`${each}`);
+    for (const bench of this.benches) {
+      for (const { source } of hosts) bench.expectNothingLeft(source);
+      expect(bench.machine.backEnds.names).toEqual([]);
+    }
   }
 
   check(): void {
     for (const [index, bench] of this.benches.entries()) {
+      // QEMU aborts when the back end of a network card goes before the card.
+      expect(bench.machine.isEnded, 'the VM has ended').toBe(false);
       bench.expectSound();
       const recorded = bench.attachments().map(({ source }) => source);
       const expected = [...this.#held].filter(([, holder]) => holder === index);
-      expect(recorded.sort()).toEqual(expected.map(([each]) => `/images/${each}`).sort());
+      expect(recorded.sort()).toEqual(expected.map(([each]) => hostAt(each).source).sort());
       this.#checkNames(bench);
     }
   }
 
   async #attach(bench: Bench, index: number, each: number): Promise<void> {
     const holder = this.#held.get(each);
-    const isFull = [...this.#held.values()].filter((other) => other === index).length === 3;
+    const isFull = bench.attachments().flatMap(unitsOf).length + widthOf(hostAt(each)) > ports;
     const paused = bench.machine.status === 'paused';
     const expected: ErrorCode | undefined = paused
       ? 'vm-paused'
@@ -147,34 +200,63 @@ export class World {
           : holder === index
             ? 'already-attached'
             : 'claimed-elsewhere';
-    expect(await outcome(bench.attach(`${each}`))).toBe(expected ?? 'done');
+    // The same name each time: what the VM was told of it has to differ all the same.
+    const id = `${index}${each}`.padStart(16, '0');
+    expect(await outcome(bench.attach(hostAt(each), { id }))).toBe(expected ?? 'done');
     if (expected === undefined) this.#held.set(each, index);
   }
 
   async #detach(bench: Bench, index: number, each: number): Promise<void> {
-    const id = this.#idOf(bench, each);
-    if (id === undefined) return;
-    const guest = bench.machine.guest.onUnplug;
+    const attachment = this.#attachmentOf(bench, each);
+    if (attachment === undefined) return;
+    const answer = this.#answerOf(bench, attachment);
     const paused = bench.machine.status === 'paused';
-    const expected = paused ? 'vm-paused' : ends[guest];
-    expect(await outcome(bench.detach(id, { timeoutMs: guest === 'ignores' ? 3 : 5_000 }))).toBe(expected);
+    const expected = paused ? 'vm-paused' : ends[answer];
+    const timeoutMs = answer === 'ignores' ? 3 : 5_000;
+    expect(await outcome(bench.detach(attachment.id, { timeoutMs }))).toBe(expected);
     if (expected === 'done' && this.#held.get(each) === index) this.#held.delete(each);
   }
 
-  /** The guest lets go of a device by itself: known at once when a request stands, else by the doctor. */
-  #eject(bench: Bench, each: number): void {
-    const attachment = bench.attachments().find(({ source }) => source === `/images/${each}`);
-    if (attachment?.state === 'detaching') bench.machine.letGo(attachment.plan.vmmId);
+  /** What becomes of asking for all of a device: who is silent decides, then who refuses. */
+  #answerOf({ machine }: Bench, attachment: AttachmentRecord): Answer {
+    const answers = unitsOf(attachment)
+      .filter(({ vmmId }) => machine.device(vmmId) !== undefined)
+      .map(({ vmmId }) => this.#answers.get(vmmId) ?? machine.guest.onUnplug);
+    return (
+      answers.find((answer) => answer === 'ignores') ??
+      answers.find((each) => each === 'refuses') ??
+      'lets-go'
+    );
+  }
+
+  #turn(bench: Bench, unit: number, to: Answer): void {
+    const attachment = this.#attachmentOf(bench, theGroup);
+    const vmmId = attachment && unitsOf(attachment)[unit]?.vmmId;
+    if (vmmId === undefined) return;
+    this.#answers.set(vmmId, to);
+    bench.machine.behave(vmmId, { onUnplug: to });
+  }
+
+  /** The guest lets go of a device, asked or not; what was not asked for the doctor finds out. */
+  async #eject(bench: Bench, each: number, unit: number): Promise<void> {
+    const attachment = this.#attachmentOf(bench, each);
+    if (attachment === undefined) return;
+    const units = unitsOf(attachment);
+    const { vmmId } = units[unit] ?? units[0] ?? expect.fail('an attachment without a device');
+    if (bench.machine.device(vmmId) !== undefined) bench.machine.letGo(vmmId);
+    await settleAttachment(bench.context, attachment.id);
   }
 
   async #settle(bench: Bench, index: number): Promise<void> {
     await bench.settle();
     for (const [each, holder] of this.#held) {
-      if (holder === index && this.#idOf(bench, each) === undefined) this.#held.delete(each);
+      if (holder === index && this.#attachmentOf(bench, each) === undefined) this.#held.delete(each);
     }
-    const leaving = bench.machine.devices.map(({ id }) => id);
-    const vmmIds = bench.attachments().map(({ plan }) => plan.vmmId);
-    expect(vmmIds.sort(), 'after a settle the records are what the VM has').toEqual(leaving.sort());
+    const present = new Set(bench.machine.devices.map(({ id }) => id));
+    for (const attachment of bench.attachments()) {
+      const units = unitsOf(attachment).filter(({ vmmId }) => present.has(vmmId));
+      expect(units.length, 'after a settle the VM has something of each record').toBeGreaterThan(0);
+    }
     bench.expectSound();
     bench.expectNoStrayNodes();
   }
@@ -182,7 +264,7 @@ export class World {
   /** From `at` on neither records nor commands get through; then a new process settles. */
   async #kill(
     bench: Bench,
-    { vm, disk, doing, at, before }: Extract<Happening, { what: 'killed' }>,
+    { vm, device, doing, at, before }: Extract<Happening, { what: 'killed' }>,
   ): Promise<void> {
     const stop = bench.machine.onExchange((name) => {
       if (name !== at || this.#dead) return;
@@ -196,23 +278,24 @@ export class World {
         });
       }
     });
-    const id = this.#idOf(bench, disk);
+    const id = this.#attachmentOf(bench, device)?.id;
     const context = { owner: deadProcess };
-    if (doing === 'attach') await bench.attach(`${disk}`, {}, context).catch(() => undefined);
+    const name = { id: `${vm}${device}`.padStart(16, '0') };
+    if (doing === 'attach') await bench.attach(hostAt(device), name, context).catch(() => undefined);
     else if (id !== undefined) await bench.detach(id, { timeoutMs: 3 }, context).catch(() => undefined);
     stop();
     this.#dead = false;
     bench.machine.faults.clear();
     await bench.settle();
     // What became of it nobody could foretell; from here on it has to stay that way.
-    const isHeld = this.#idOf(bench, disk) !== undefined;
-    if (isHeld) this.#held.set(disk, vm);
-    else if (this.#held.get(disk) === vm) this.#held.delete(disk);
+    const isHeld = this.#attachmentOf(bench, device) !== undefined;
+    if (isHeld) this.#held.set(device, vm);
+    else if (this.#held.get(device) === vm) this.#held.delete(device);
     await this.#settle(bench, vm);
   }
 
-  #idOf(bench: Bench, each: number): string | undefined {
-    return bench.attachments().find(({ source }) => source === `/images/${each}`)?.id;
+  #attachmentOf(bench: Bench, each: number): AttachmentRecord | undefined {
+    return bench.attachments().find(({ source }) => source === hostAt(each).source);
   }
 
   /** No id is used twice in the life of a VM. */
@@ -224,6 +307,15 @@ export class World {
     const unique = new Set([...this.#ids].map((name) => name.split('/')[1]));
     expect(unique.size).toBe(this.#ids.size);
   }
+}
+
+function hostAt(index: number): HostDevice {
+  return hosts[index] ?? expect.fail('no such host device');
+}
+
+/** How many ports it takes. */
+function widthOf(host: HostDevice): number {
+  return host.kind === 'vfio' ? host.functions.length : 1;
 }
 
 const ends = { 'lets-go': 'done', refuses: 'unplug-refused', ignores: 'deadline-passed' } as const;

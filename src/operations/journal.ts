@@ -84,17 +84,21 @@ export function updateAttachment(tx: Transaction, attachment: AttachmentRecord):
   return true;
 }
 
-/** The journal entry of an operation that has come to `state`; gone with its sandbox it stays gone. */
+/**
+ * The journal entry of an operation that has come to `state`; gone with its sandbox it stays gone.
+ * Its plan stays the one that was journalled last.
+ */
 export function closeOperation(
   tx: Transaction,
-  operation: OperationRecord,
+  { id }: Pick<OperationRecord, 'id'>,
   state: OperationState,
   timeline: Timeline,
   error?: unknown,
 ): void {
-  if (tx.operation(operation.id) === undefined) return;
+  const kept = tx.operation(id);
+  if (kept === undefined) return;
   tx.putOperation({
-    ...operation,
+    ...kept,
     state,
     timeline,
     endedAt: Date.now(),

@@ -1,5 +1,6 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
 import { VmplugError } from '../api/errors.ts';
+import type { OperationRecord } from '../api/operation.ts';
 import { unitsOf, type Plan, type PlannedUnit } from '../api/plan.ts';
 import { planDevice } from '../devices/kinds.ts';
 import { vmmPatienceMs, type OperationContext } from './context.ts';
@@ -8,13 +9,14 @@ import { updateAttachment } from './journal.ts';
 /**
  * A group moves whole or not at all: plugs the functions that the guest let go of in again,
  * because it keeps another one. They get names of their own, since a name is used once in a
- * VM's life; the record follows before the commands go out.
+ * VM's life; attachment and journal have them before the commands go out.
  * @returns the attachment as it is then
  * @throws VmplugError `outcome-unknown` when they could not be plugged in again
  */
 export async function putBack(
   { hypervisor, store }: OperationContext,
   attachment: AttachmentRecord,
+  operation: OperationRecord,
   released: readonly string[],
 ): Promise<AttachmentRecord> {
   if (released.length === 0) return attachment;
@@ -28,8 +30,14 @@ export async function putBack(
       facts: hypervisor.facts,
     }),
   );
-  const next = { ...attachment, generation: attachment.generation + 1, plan };
-  store.write((tx) => updateAttachment(tx, next));
+  const generation = attachment.generation + 1;
+  const next: AttachmentRecord = { ...attachment, generation, plan, evidence: 'acknowledged' };
+  const isKnown = store.write((tx) => {
+    if (!updateAttachment(tx, next)) return false;
+    tx.putOperation({ ...operation, plan });
+    return true;
+  });
+  if (!isKnown) return attachment;
   const replies = await Promise.allSettled(hypervisor.submit(again, { timeoutMs: vmmPatienceMs }));
   const failed = replies.find((reply) => reply.status === 'rejected');
   if (failed === undefined) return next;

@@ -91,6 +91,13 @@ test('what a living process works on is left alone', async () => {
   expect((await errorOf(bench.detach(attachment.id))).code).toBe('operation-in-progress');
 });
 
+test('hard rule 9: settling one device does not take away what a living process has just made for it', async () => {
+  const [bench, attachment] = await killedDuringAttach(1);
+  leave(attachment, 'attach', ownIdentity());
+  expect(await settleAttachment(bench.context, attachment.id)).toBeUndefined();
+  expect(bench.machine.nodes.names).toContain(attachment.plan.vmmId);
+});
+
 test('hard rule 4: a back end that does not come free delays no other device', async () => {
   const bench = new Bench(kept.store);
   const [first, second] = [await bench.attach('a'), await bench.attach('b')];

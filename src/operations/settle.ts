@@ -43,8 +43,12 @@ export async function settleSandbox(context: OperationContext): Promise<Map<stri
 
 /** Settles one attachment; `undefined` when somebody else has begun to work on it. */
 export async function settleAttachment(context: OperationContext, id: string): Promise<Settled | undefined> {
-  const attachment = context.store.read((tx) => tx.attachment(id));
+  const { attachment, isBusy } = context.store.read((tx) => ({
+    attachment: tx.attachment(id),
+    isBusy: runningOperation(tx, id) !== undefined,
+  }));
   if (attachment === undefined) return 'released';
+  if (isBusy) return undefined;
   try {
     const inventory = await context.hypervisor.inventory({ timeoutMs: vmmPatienceMs });
     return await settle(context, attachment, inventory);
@@ -149,11 +153,11 @@ async function settle(
 /** Others may have settled it, or begun to work on it, while the VMM was asked: then it is theirs. */
 function ifUnchanged(
   tx: Transaction,
-  { id, state, plan }: AttachmentRecord,
+  { id, state, generation }: AttachmentRecord,
   write: () => Settled,
 ): Settled | undefined {
   const now = tx.attachment(id);
   if (now === undefined) return 'released';
-  const isSame = now.state === state && now.plan.vmmId === plan.vmmId;
+  const isSame = now.state === state && now.generation === generation;
   return isSame && runningOperation(tx, id) === undefined ? write() : undefined;
 }

@@ -10,7 +10,7 @@ import { politeAfterMs, Sleeper } from './wait.ts';
 
 export interface Unplugged {
   readonly outcome: UnplugOutcome;
-  /** Whether the guest was asked; while it was not, nothing has changed. */
+  /** Whether the guest was asked, or has let go of a part; while neither is so, nothing has changed. */
   readonly requested: boolean;
   /** Devices that the VM no longer has, by the VMM's name of them. */
   readonly released: readonly string[];
@@ -36,20 +36,38 @@ export async function unplug(
   );
   const ends = settled.map((end) => (end.status === 'fulfilled' ? end.value : undefined));
   const released = units.filter((_, index) => ends[index]?.outcome === 'released').map(({ vmmId }) => vmmId);
-  const broken = settled.find((end) => end.status === 'rejected');
-  if (broken !== undefined) {
-    if (released.length === 0 || !hasCode(broken.reason, 'vmm-refused')) throw broken.reason;
+  const broken = settled.filter((end) => end.status === 'rejected');
+  const lost = broken.find(({ reason }) => !hasCode(reason, 'vmm-refused'));
+  if (lost !== undefined) throw lost.reason;
+  const worst = outcomeOfAll(ends.flatMap((end) => end ?? []));
+  const isOpen = worst !== undefined && worst.requested && worst.outcome !== 'refused';
+  const [refusal] = broken;
+  if (refusal !== undefined && !isOpen) {
+    // Nothing has left and nothing still may: the refusal is all there is to say.
+    if (released.length === 0) throw refusal.reason;
     return { outcome: 'refused', requested: true, released };
   }
   return {
-    outcome: worst.find((outcome) => ends.some((end) => end?.outcome === outcome)) ?? 'released',
-    requested: ends.some((end) => end?.requested === true),
+    outcome: worst?.outcome ?? 'released',
+    requested: released.length > 0 || ends.some((end) => end?.requested === true),
     released,
   };
 }
 
-/** What keeps a group from being released, worst first. */
-const worst: readonly UnplugOutcome[] = ['refused', 'expired', 'paused'];
+type UnitEnd = Omit<Unplugged, 'released'>;
+
+/**
+ * What keeps a group from being released. A request that still stands comes first: its function may
+ * leave at any time, so nothing is settled, whatever became of the others.
+ */
+function outcomeOfAll(ends: readonly UnitEnd[]): UnitEnd | undefined {
+  const kept = ends.filter(({ outcome }) => outcome !== 'released');
+  return (
+    kept.find(({ outcome, requested }) => requested && outcome !== 'refused') ??
+    kept.find(({ outcome }) => outcome === 'refused') ??
+    kept[0]
+  );
+}
 
 /**
  * Asks the guest to let go of one device. Runs the unplug state machine; what it decides on is in
@@ -61,7 +79,7 @@ export async function unplugUnit(
   { vmmId, place }: PlannedUnit,
   command: Command,
   deadline: Deadline,
-): Promise<Omit<Unplugged, 'released'>> {
+): Promise<UnitEnd> {
   const policy = hypervisor.unplugPolicy(place);
   const sleeper = new Sleeper();
   const started = performance.now();

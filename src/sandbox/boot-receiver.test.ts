@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BlockDevice } from '../devices/block-device.ts';
 import { infoOf, TestHost } from '../devices/device.testing.ts';
 import { VFIODevice } from '../devices/vfio-device.ts';
+import { qcow2Image } from '../host/host.testing.ts';
 import { everyBus, SimulatedMachine } from '../hypervisors/simulated/index.ts';
 import { errorOf } from '../operations/bench.testing.ts';
 import { BootReceiver } from './boot-receiver.ts';
@@ -67,6 +68,15 @@ test('one image is not booted with twice', async () => {
   const boot = receiver();
   await disk('virtio-blk').attach(boot);
   expect(await errorOf(disk('virtio-scsi').attach(boot))).toMatchObject({ code: 'already-attached' });
+});
+
+test('hard rule 10: an image is not booted with beside the one that it is the base of', async () => {
+  const boot = receiver();
+  await disk('virtio-blk', 'base').attach(boot);
+  const overlay = disk('virtio-blk', 'overlay.qcow2');
+  writeFileSync(join(directory, 'overlay.qcow2'), qcow2Image({ backing: 'base', backingFormat: 'raw' }));
+  expect(await errorOf(overlay.attach(boot))).toMatchObject({ code: 'already-attached' });
+  expect(boot.attachments).toHaveLength(1);
 });
 
 test('before the VM starts nothing is hot-plugged', async () => {

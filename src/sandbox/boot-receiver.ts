@@ -4,10 +4,12 @@ import type { Device } from '../api/device.ts';
 import type { DeviceReceiver } from '../api/device-receiver.ts';
 import type { HypervisorType } from '../api/device-type.ts';
 import { VmplugError } from '../api/errors.ts';
+import type { HostDevice, HostIdentity } from '../api/host-device.ts';
 import type { VmmFacts } from '../api/hypervisor.ts';
 import { placeKey, type Bus } from '../api/place.ts';
 import { unitsOf, type Plan } from '../api/plan.ts';
 import { checkDevice, deviceNeeds } from '../devices/kinds.ts';
+import { claimsAgree } from '../host/claim-modes.ts';
 import { choosePlaces } from '../operations/choose-place.ts';
 import { draftAttachment } from '../operations/draft-attachment.ts';
 import type { BlockIndexes } from './block-indexes.ts';
@@ -68,7 +70,7 @@ export class BootReceiver extends IndexedReceiver implements DeviceReceiver {
     const { name, facts, buses } = this.#options;
     const options = device.deviceType() === 'block' ? cacheOptions(this.#config) : {};
     checkDevice({ driver, host, options }, facts);
-    this.#refuseSecond(device, host.identities[0].key);
+    this.#refuseSecond(device, host.identities);
     const places = choosePlaces(buses, deviceNeeds({ driver, host, options }), this.#taken(), name);
     const attachment = draftAttachment(name, { id, generation: 1, driver, host, options, places, facts });
     this.#attachments.set(id, attachment);
@@ -94,9 +96,13 @@ export class BootReceiver extends IndexedReceiver implements DeviceReceiver {
     return new Set(this.attachments.flatMap((one) => unitsOf(one).map(({ place }) => placeKey(place))));
   }
 
-  #refuseSecond(device: Device, key: string): void {
+  /** What the claims of a running VM would refuse, and the same host device twice however it is opened. */
+  #refuseSecond(device: Device, identities: HostDevice['identities']): void {
     const other = this.attachments.find(
-      ({ id, host }) => id === device.deviceID() || host.identities[0].key === key,
+      ({ id, host }) =>
+        id === device.deviceID() ||
+        host.identities[0].key === identities[0].key ||
+        clash(host.identities, identities),
     );
     if (other === undefined) return;
     throw new VmplugError('already-attached', {
@@ -115,4 +121,10 @@ export class BootReceiver extends IndexedReceiver implements DeviceReceiver {
       hint: 'appendDevice takes what the VM is to boot with',
     });
   }
+}
+
+function clash(some: readonly HostIdentity[], others: readonly HostIdentity[]): boolean {
+  return some.some(({ key, mode }) =>
+    others.some((other) => other.key === key && !claimsAgree(other.mode, mode)),
+  );
 }

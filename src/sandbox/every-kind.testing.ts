@@ -27,6 +27,10 @@ class GroupHost extends TestHost {
   override async groupMembers(hostPath: string): ReturnType<typeof groupMembers> {
     return groupMembers(hostPath, this.#hooks);
   }
+
+  override async groupPath(): Promise<string> {
+    return Promise.resolve('/dev/vfio/7');
+  }
 }
 
 /** One device of each kind that is passed to a guest, with real files and sockets behind them. */
@@ -54,7 +58,7 @@ export class EveryKind implements AsyncDisposable {
     return { hooks: { ...defaultHostHooks, ...this.#sysfs.hooks }, paths: this.#sysfs.paths };
   }
 
-  disk(driver: string): Device {
+  disk(driver: string): BlockDevice {
     const name = `disk${this.#made}`;
     writeFileSync(this.#path(name), Buffer.alloc(1 << 20));
     return new BlockDevice(
@@ -70,7 +74,7 @@ export class EveryKind implements AsyncDisposable {
   }
 
   /** A group of two functions and the bridge above them. */
-  group(): Device {
+  group(): VFIODevice {
     this.#sysfs.addFunction('0000:3a:00.0', { group: '7', class: '0x060400', driver: 'pcieport' });
     for (const address of ['0000:3b:00.0', '0000:3b:00.1']) {
       this.#sysfs.addFunction(address, { group: '7', driver: 'vfio-pci' });

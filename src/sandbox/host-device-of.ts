@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { HostHooks } from '../api/config.ts';
 import type { Device } from '../api/device.ts';
 import {
@@ -10,7 +11,13 @@ import {
   type BlockDriver,
   type DeviceDriver,
 } from '../api/device-type.ts';
-import { VFIODeviceAPType, type BlockDrive, type VhostUserDeviceAttrs } from '../api/device-info.ts';
+import {
+  VFIODeviceAPType,
+  VFIODeviceNormalType,
+  type BlockDrive,
+  type VFIODev,
+  type VhostUserDeviceAttrs,
+} from '../api/device-info.ts';
 import { VmplugError } from '../api/errors.ts';
 import type { HostDevice, HostVhostUser, ImageFormat } from '../api/host-device.ts';
 import type { HostPaths } from '../host/host-paths.ts';
@@ -55,9 +62,9 @@ export function pluggable(
     case 'vfio': {
       const [first] = payload.devices;
       if (first === undefined) throw withoutPayload(device);
-      const hostPath = device.getHostPath();
       const driver = first.Type === VFIODeviceAPType ? 'vfio-ap' : 'vfio-pci';
-      return { driver, resolve: async (_, signal) => resolveVfioGroup(hostPath, { ...trees, signal }) };
+      const source = device.getHostPath() || sourceOf(first);
+      return { driver, resolve: async (_, signal) => resolveVfioGroup(source, { ...trees, signal }) };
     }
     case 'vhost-user-blk-pci':
       if (payload.attrs === null) throw withoutPayload(device);
@@ -67,6 +74,12 @@ export function pluggable(
     case 'vhost-user-fs-pci':
       return pluggableSocket(payload.attrs, trees);
   }
+}
+
+/** A group by one of its members: of what v1 saved, the path is not known. */
+function sourceOf({ Type, BDF, SysfsDev }: VFIODev): string {
+  if (Type === VFIODeviceNormalType) return `vfio:${BDF}`;
+  return `${Type === VFIODeviceAPType ? 'vfio-ap' : 'mdev'}:${basename(SysfsDev)}`;
 }
 
 function pluggableDrive(

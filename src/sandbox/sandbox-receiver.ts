@@ -1,4 +1,4 @@
-import type { DiskOptions } from '../api/attachment.ts';
+import type { AttachmentRecord, DiskOptions } from '../api/attachment.ts';
 import { defaultDeviceConfig, type DeviceConfig } from '../api/config.ts';
 import type { Device } from '../api/device.ts';
 import type { DeviceReceiver, SettlingReceiver } from '../api/device-receiver.ts';
@@ -94,8 +94,9 @@ export class SandboxReceiver extends IndexedReceiver implements DeviceReceiver, 
   }
 
   /**
-   * Whether the VM has the device, found out by asking it.
-   * @throws VmplugError `outcome-unknown` while that cannot be told
+   * Whether the VM has the device, found out by asking it. One that was asked to leave, or of which
+   * the VM has a part, is waited for: it is neither there for whoever attaches it, nor gone.
+   * @throws VmplugError `outcome-unknown` while that cannot be told; as `detach` for what does not leave
    */
   async hasDevice(device: Device): Promise<boolean> {
     const id = device.deviceID();
@@ -106,9 +107,21 @@ export class SandboxReceiver extends IndexedReceiver implements DeviceReceiver, 
       const attachment = context.store.read((tx) => tx.attachment(id));
       if (attachment === undefined) return false;
       if (settled === undefined) throw undecided(device);
-      writeBack(device, attachment);
+      const rest = settled === 'detaching' ? await this.#seeOut(context, id) : attachment;
+      if (rest === undefined) return false;
+      writeBack(device, rest);
       return true;
     });
+  }
+
+  /** Ends a detach that was begun; what the guest refuses to let go of is attached as before. */
+  async #seeOut(context: OperationContext, id: string): Promise<AttachmentRecord | undefined> {
+    try {
+      await detach(context, { device: id, timeoutMs: this.#timeoutMs });
+    } catch (error) {
+      if (!hasCode(error, 'unplug-refused', 'device-not-found')) throw error;
+    }
+    return context.store.read((tx) => tx.attachment(id));
   }
 
   getHypervisorType(): HypervisorType {

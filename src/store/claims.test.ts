@@ -44,6 +44,14 @@ test.each(pairs)('pain 33: %s is held and %s is wanted', (held, wanted) => {
   expect(store.read((tx) => tx.holders('k'))).toHaveLength(1);
 });
 
+test('an id of another sandbox’s attachment is refused, and that attachment is left alone', () => {
+  const before = store.read((tx) => tx.attachments());
+  expect(() => store.write((tx) => tx.putAttachment(attachmentRecord('vm1-1', 'vm2')))).toThrow(
+    expect.objectContaining({ code: 'claimed-elsewhere', subject: 'vm1-1' }),
+  );
+  expect(store.read((tx) => tx.attachments())).toEqual(before);
+});
+
 test('a clash within a sandbox says so', () => {
   store.write((tx) => tx.claim([{ key: 'k', mode: 'exclusive' }], 'vm1-1', 'vm1'));
   expect(() => store.write((tx) => tx.claim([{ key: 'k', mode: 'exclusive' }], 'vm1-2', 'vm1'))).toThrow(

@@ -14,7 +14,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { sandboxRecord } from './records.testing.ts';
+import { attachmentRecord, sandboxRecord } from './records.testing.ts';
+import { migrations } from './schema.ts';
 import { SqliteStore, storeFile } from './sqlite-store.ts';
 import { unprivileged } from '../host/unprivileged.testing.ts';
 
@@ -32,6 +33,34 @@ test('opening makes the directory, for its owner only; looking for one makes not
   expect(statSync(state).mode & 0o777).toBe(0o700);
   using store = SqliteStore.openExisting(state);
   expect(store?.read((tx) => tx.sandboxes())).toEqual([]);
+});
+
+test('a state of the first version is brought to the present one, with all that was in it', () => {
+  const old = new DatabaseSync(storeFile(directory));
+  old.exec(migrations[0] ?? '');
+  old.exec('PRAGMA user_version = 1');
+  for (const state of ['attached', 'attaching']) {
+    const record = { ...attachmentRecord(state, 'vm1'), state };
+    if (state === 'attached') {
+      old.prepare('INSERT INTO sandboxes VALUES (?, ?)').run('vm1', JSON.stringify(sandboxRecord('vm1')));
+    }
+    old
+      .prepare('INSERT INTO attachments (id, sandbox, record) VALUES (?, ?, ?)')
+      .run(state, 'vm1', JSON.stringify(record));
+    old.prepare('INSERT INTO claims VALUES (?, ?, ?, ?)').run(`k-${state}`, state, 'vm1', 'exclusive');
+    old.prepare('INSERT INTO places VALUES (?, ?, ?)').run('vm1', `p-${state}`, state);
+  }
+  old.close();
+  using store = SqliteStore.open(directory);
+  store.write((tx) => {
+    expect(tx.sandboxes()).toEqual([sandboxRecord('vm1')]);
+    expect(tx.attachments('vm1').map(({ id }) => id)).toEqual(['attached', 'attaching']);
+    expect(tx.unsettledAttachments('vm1').map(({ id }) => id)).toEqual(['attaching']);
+    expect([...tx.takenPlaces('vm1')]).toEqual(['p-attached', 'p-attaching']);
+    expect(tx.holders('k-attached')).toHaveLength(1);
+    expect(tx.managedDevices('vm1')).toEqual([]);
+    tx.putV1State('vm1', '{}');
+  });
 });
 
 test('W98: a state of a newer version is refused, and its file is not touched', () => {

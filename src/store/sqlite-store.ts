@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { VmplugError } from '../api/errors.ts';
+import { makeDirectories } from './make-directories.ts';
 import { migrations } from './schema.ts';
 import { isSqliteError, stateError } from './sqlite-errors.ts';
 import { whenNotBusy } from './when-not-busy.ts';
@@ -40,7 +41,7 @@ export class SqliteStore implements Store {
     const file = storeFile(stateDir);
     let db: DatabaseSync | undefined;
     try {
-      if (!existsSync(file)) mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+      if (!existsSync(file)) makeDirectories(stateDir, 0o700);
       const opened = new DatabaseSync(file, { timeout: busyTimeoutMs });
       db = opened;
       opened.exec('PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');

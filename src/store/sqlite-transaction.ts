@@ -65,13 +65,14 @@ export class SqliteTransaction implements Transaction, Claims {
   }
 
   putAttachment(record: AttachmentRecord): void {
-    this.#run(
+    const { changes } = this.#run(
       `INSERT INTO attachments (id, sandbox, record) VALUES (?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET record = excluded.record`,
+       ON CONFLICT (id) DO UPDATE SET record = excluded.record WHERE sandbox = excluded.sandbox`,
       record.id,
       record.sandbox,
       stringifyExact(record),
     );
+    if (Number(changes) === 0) throw idOfOther(record);
   }
 
   deleteAttachment(id: string): void {
@@ -256,6 +257,16 @@ function known<T extends string>(values: readonly T[], value: unknown): T {
     action: 'read the state',
     subject: String(value),
     reason: `it is none of ${values.join(', ')}`,
+  });
+}
+
+function idOfOther({ id, sandbox }: AttachmentRecord): VmplugError {
+  return new VmplugError('claimed-elsewhere', {
+    action: 'record the attachment',
+    subject: id,
+    reason: `another sandbox than ${sandbox} has an attachment of this id`,
+    hint: 'vmplug ls shows which; an imported state of which there are two copies is imported once',
+    facts: { device: id },
   });
 }
 

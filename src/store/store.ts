@@ -23,6 +23,7 @@ export interface Transaction {
   /** Those of a sandbox that are in another state than `attached`. */
   unsettledAttachments(sandbox: string): AttachmentRecord[];
   attachment(id: string): AttachmentRecord | undefined;
+  /** @throws VmplugError `claimed-elsewhere` when an attachment of another sandbox has its id */
   putAttachment(record: AttachmentRecord): void;
   /** Deletes an attachment with its claims and its place. */
   deleteAttachment(id: string): void;

@@ -57,6 +57,12 @@ const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 const time: Shape<string> = (value, where) => {
   if (isNone(value)) return zeroTime;
   const read = text(value, where);
-  if (!rfc3339.test(read)) throw invalid(where, 'it is not a time as of RFC 3339');
+  if (!rfc3339.test(read) || !isTime(read)) throw invalid(where, 'it is not a time as of RFC 3339');
   return read;
 };
+
+/** Whether there is such a day and hour: `Date` makes March of the 30th of February, and a day of hour 24. */
+function isTime(read: string): boolean {
+  const local = read.slice(0, '2006-01-02T15:04:05'.length);
+  return !Number.isNaN(Date.parse(read)) && new Date(`${local}Z`).toISOString().startsWith(local);
+}

@@ -27,7 +27,7 @@ import {
   map,
   optional,
   text,
-  u32,
+  smallNumber,
   u64,
   type Fields,
   type Shape,
@@ -63,6 +63,7 @@ export const deviceState: Shape<DeviceState> = (value, where) => {
   };
   if (device.ID === '') throw invalid({ ...where, path: `${where.path}.ID` }, 'a device has an id');
   refuseOtherPayload(device, where);
+  refuseOtherNode(device, where);
   return device;
 };
 
@@ -81,6 +82,15 @@ export const deviceStates: Shape<readonly DeviceState[] | null> = (value, where)
   return devices;
 };
 
+/** The highest that v1 gives out (`virtcontainers/sandbox.go`). */
+export const highestBlockIndex = 65_534;
+
+/** -1 is the index of what takes none. */
+const blockIndex = smallNumber(-1, highestBlockIndex);
+
+/** v1 has none beyond mediated, 2; ours is that of AP, 3. */
+const vfioDevType = smallNumber(0, 3);
+
 const stringMap: Shape<Record<string, string> | null> = map(text);
 
 const blockDrive: Shape<BlockDriveState> = (value, where) => {
@@ -90,7 +100,7 @@ const blockDrive: Shape<BlockDriveState> = (value, where) => {
     File: get('File', text),
     Format: get('Format', text),
     ID: get('ID', text),
-    Index: get('Index', int),
+    Index: get('Index', blockIndex),
     MmioAddr: get('MmioAddr', text),
     PCIPath: pciPathOf(members),
     SCSIAddr: get('SCSIAddr', text),
@@ -105,7 +115,7 @@ const vfioDev: Shape<VFIODevState> = (value, where) => {
   const { get } = fields(value, where);
   return {
     ID: get('ID', text),
-    Type: get('Type', u32),
+    Type: get('Type', vfioDevType),
     BDF: get('BDF', text),
     SysfsDev: get('SysfsDev', text),
   };
@@ -120,7 +130,7 @@ const vhostUserDev: Shape<VhostUserDeviceAttrsState> = (value, where) => {
     Type: get('Type', text),
     MacAddress: get('MacAddress', text),
     PCIPath: pciPathOf(members),
-    Index: get('Index', int),
+    Index: get('Index', blockIndex),
   };
 };
 
@@ -157,6 +167,13 @@ const payloads: Readonly<Record<string, PayloadKey | undefined>> = {
 /** Whether vmplug knows devices of this type; v1 skips those that it does not know (4.6). */
 export function isKnownType(type: string): boolean {
   return Object.hasOwn(payloads, type);
+}
+
+const nodeTypes: readonly string[] = ['b', 'c', 'u', 'p', ''];
+
+function refuseOtherNode({ Type, DevType }: DeviceState, where: Where): void {
+  if (!isKnownType(Type) || nodeTypes.includes(DevType)) return;
+  throw invalid({ ...where, path: `${where.path}.DevType` }, `${DevType} is no type of a node: b, c, u or p`);
 }
 
 function refuseOtherPayload(device: DeviceState, where: Where): void {

@@ -42,7 +42,7 @@ const drive = fc.record({
   File: word,
   Format: word,
   ID: word,
-  Index: int,
+  Index: fc.integer({ min: -1, max: 65534 }),
   MmioAddr: word,
   PCIPath: pciPath,
   SCSIAddr: word,
@@ -52,7 +52,7 @@ const drive = fc.record({
   Pmem: fc.boolean(),
 });
 
-const vfioDev = fc.record({ ID: word, Type: u32, BDF: word, SysfsDev: word });
+const vfioDev = fc.record({ ID: word, Type: fc.nat(3), BDF: word, SysfsDev: word });
 
 const attrs = fc.record({
   DevID: word,
@@ -60,7 +60,7 @@ const attrs = fc.record({
   Type: word,
   MacAddress: word,
   PCIPath: pciPath,
-  Index: int,
+  Index: fc.integer({ min: -1, max: 65534 }),
 });
 
 /** The type and payload of a device; the payload is missing before the first attach. */
@@ -164,6 +164,7 @@ export const anyContainerState: fc.Arbitrary<ContainerState> = fc.record({
       '0001-01-01T00:00:00Z',
       '2021-05-04T03:02:01.123456789+02:00',
       '2021-05-04T03:02:01Z',
+      '2020-02-29T23:59:59.5-09:30',
     ),
   }),
   BundlePath: word,

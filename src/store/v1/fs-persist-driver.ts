@@ -1,6 +1,7 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VmplugError } from '../../api/errors.ts';
+import { makeDirectories } from '../make-directories.ts';
 import type { SavedSandbox } from './documents.ts';
 import {
   checkRealPath,
@@ -45,7 +46,7 @@ export class FsPersistDriver implements PersistDriver {
     }));
     const main = { directory, content: Buffer.from(printSandboxState(sandbox)) };
     try {
-      await mkdir(directory, { recursive: true, mode: directoryMode });
+      makeDirectories(directory, directoryMode);
       await writeSavedSandbox(main, documents);
     } catch (error) {
       throw storageError(error, 'keep the state of', directory);
@@ -85,7 +86,7 @@ export class FsPersistDriver implements PersistDriver {
   async prepare(sid: string): Promise<void> {
     const directory = this.#directory(sid);
     try {
-      await mkdir(directory, { recursive: true, mode: directoryMode });
+      makeDirectories(directory, directoryMode);
     } catch (error) {
       throw storageError(error, 'keep the state of', directory);
     }

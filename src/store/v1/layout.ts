@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { VmplugError } from '../../api/errors.ts';
+import { makeDirectories } from '../make-directories.ts';
 
 /** The name of every document. */
 export const persistFile = 'persist.json';
@@ -13,7 +14,7 @@ export const directoryMode = 0o700;
  * @throws VmplugError `invalid-argument` for an id that is no name of a directory
  */
 export function idDirectory(parent: string, id: string): string {
-  if (id === '' || id === '.' || id === '..' || /[/\0]/.test(id) || Buffer.byteLength(id) > longestName) {
+  if (!isDirectoryName(id)) {
     throw new VmplugError('invalid-argument', {
       action: 'find the saved state of',
       subject: id,
@@ -24,6 +25,11 @@ export function idDirectory(parent: string, id: string): string {
 }
 
 const longestName = 255;
+
+/** Whether an id can be the name of a directory, as those of all sandboxes and containers of v1 are. */
+export function isDirectoryName(id: string): boolean {
+  return !['', '.', '..'].includes(id) && !/[/\0]/.test(id) && Buffer.byteLength(id) <= longestName;
+}
 
 /**
  * The path of a file below `root`.
@@ -41,10 +47,10 @@ export function pathBelow(root: string, relativePath: string): string {
  */
 export async function makePathBelow(root: string, relativePath: string): Promise<string> {
   const path = pathBelow(root, relativePath);
-  await mkdir(root, { recursive: true, mode: directoryMode });
+  makeDirectories(root, directoryMode);
   // Before anything is made: what is made below a directory that is there is there too.
   await checkRealPath(root, existingAncestor(dirname(path)), relativePath);
-  await mkdir(dirname(path), { recursive: true, mode: directoryMode });
+  makeDirectories(dirname(path), directoryMode);
   return path;
 }
 

@@ -144,6 +144,10 @@ describe('what v1 could not have written is refused, with its path', () => {
     ['a count as text', 'Devices.3.RefCount', '1', '$.Devices[3].RefCount'],
     ['a negative count', 'Devices.0.AttachCount', -1, '$.Devices[0].AttachCount'],
     ['a count beyond 64 bits', 'Devices.0.RefCount', 2n ** 64n, '$.Devices[0].RefCount'],
+    ['a type of member that is none', 'Devices.2.VFIODevs.0.Type', 4, '$.Devices[2].VFIODevs[0].Type'],
+    ['an index beyond all', 'Devices.0.BlockDrive.Index', 65_535, '$.Devices[0].BlockDrive.Index'],
+    ['an index below none', 'Devices.3.VhostUserDev.Index', -2, '$.Devices[3].VhostUserDev.Index'],
+    ['a node of no type', 'Devices.5.DevType', 'x', '$.Devices[5].DevType'],
     ['half a reference', 'Devices.0.RefCount', 0.5, '$.Devices[0].RefCount'],
     ['a member type as text', 'Devices.2.VFIODevs.1.Type', 'x', '$.Devices[2].VFIODevs[1].Type'],
     ['a type beyond 32 bits', 'Devices.2.VFIODevs.0.Type', 2 ** 32, '$.Devices[2].VFIODevs[0].Type'],
@@ -175,6 +179,19 @@ describe('what v1 could not have written is refused, with its path', () => {
     const error = refusal(document);
     expect(error).toMatchObject({ code: 'invalid-state', subject: 'persist.json', facts: { path } });
     expect(error.message).toContain(path);
+  });
+
+  test.each([
+    '2021-13-01T00:00:00Z',
+    '2021-02-30T00:00:00Z',
+    '2021-01-01T24:00:00Z',
+    '2021-01-01T00:00:60Z',
+    '2021-01-01T00:00:00',
+    'yesterday',
+  ])('a process that was started at %s', (StartTime) => {
+    expect(() => readContainerState(bytes(stringifyExact({ Process: { StartTime } })), 'c')).toThrow(
+      expect.objectContaining({ code: 'invalid-state', facts: { path: '$.Process.StartTime', document: 'c' } }),
+    );
   });
 
   test.each([

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../api/json.ts';
 import { sandboxConfig } from './config-shape.ts';
-import { deviceStates } from './device-state-shape.ts';
+import { deviceStates, highestBlockIndex } from './device-state-shape.ts';
 import type { BridgeState, HypervisorState, NetworkInfo, SandboxState } from './documents.ts';
 import { count, fields, flag, int, list, map, numberedMap, text, u32, type Shape } from './shape.ts';
 
@@ -39,9 +39,6 @@ const hypervisorState: Shape<HypervisorState> = (value, where) => {
     APISocket: get('APISocket', text),
   };
 };
-
-/** `virtcontainers/sandbox.go`. */
-const highestBlockIndex = 65_534;
 
 /** Go's `struct{}`. */
 const emptyObject: Shape<Record<string, never>> = (value, where) => {

@@ -54,7 +54,7 @@ function wholeNumber(least: bigint, most: bigint): Shape<number | bigint> {
 }
 
 /** As {@link wholeNumber}, for what is never beyond 2^53 in truth: pids, indexes, device numbers. */
-function smallNumber(least: number, most: number): Shape<number> {
+export function smallNumber(least: number, most: number): Shape<number> {
   const exact = wholeNumber(BigInt(least), BigInt(most));
   return (value, where) => Number(exact(value, where));
 }
