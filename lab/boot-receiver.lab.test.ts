@@ -1,12 +1,12 @@
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { JsonObject } from '../src/api/json.ts';
 import { placeKey } from '../src/api/place.ts';
-import { driveOf, infoOf } from '../src/devices/device.testing.ts';
+import { driveOf, infoOf } from '../src/devices/managed/device.testing.ts';
 import { SystemDeviceHost } from '../src/host/device-host.ts';
 import { isAlive, processIdentity, waitForEnd } from '../src/host/process-identity.ts';
 import { bootBuses, type QemuHypervisor, type QemuMachine } from '../src/hypervisors/qemu/index.ts';
 import { startQemu } from '../src/hypervisors/qemu/start.ts';
-import { SandboxDeviceManager } from '../src/manager/device-manager.ts';
+import { SandboxDeviceManager } from '../src/manager/devices/device-manager.ts';
 import { Deadline } from '../src/operations/deadline.ts';
 import { releaseBackends } from '../src/operations/run-plan.ts';
 import { unplug } from '../src/operations/unplug.ts';

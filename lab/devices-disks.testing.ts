@@ -1,7 +1,7 @@
 import { openSync, closeSync, statSync, writeSync } from 'node:fs';
 import type { DeviceInfo } from '../src/api/device-info.ts';
 import { serialOf } from '../src/api/names.ts';
-import { infoOf } from '../src/devices/device.testing.ts';
+import { infoOf } from '../src/devices/managed/device.testing.ts';
 import { deviceNumber, type DeviceNumber } from '../src/host/device-number.ts';
 import { SqliteStore } from '../src/store/sqlite-store.ts';
 import { execInGuest } from './guest/index.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { processIdentity, waitForEnd } from '../src/host/process-identity.ts';
-import { driveOf } from '../src/devices/device.testing.ts';
+import { driveOf } from '../src/devices/managed/device.testing.ts';
 import { readListing } from '../src/manager/listing.ts';
 import type { SandboxDevices, SandboxDevicesOptions } from '../src/manager/sandbox-devices.ts';
 import { Vmplug } from '../src/manager/vmplug.ts';

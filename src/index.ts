@@ -5,21 +5,21 @@
  * Begin with {@link Vmplug}: `Vmplug.open()`, `adopt` or `run`, `attach`, `detach`.
  */
 export * from './api/index.ts';
-export { BlockDevice } from './devices/block-device.ts';
-export type { AnyDevice } from './devices/counted-device.ts';
-export { GenericDevice } from './devices/generic-device.ts';
-export { VFIODevice } from './devices/vfio-device.ts';
-export { VhostUserBlkDevice } from './devices/vhost-user-blk-device.ts';
-export { VhostUserFSDevice } from './devices/vhost-user-fs-device.ts';
-export { VhostUserNetDevice } from './devices/vhost-user-net-device.ts';
-export { VhostUserSCSIDevice } from './devices/vhost-user-scsi-device.ts';
-export { StoreDeviceJournal, type DeviceJournal } from './manager/device-journal.ts';
-export { SandboxDeviceManager, type DeviceManagerOptions } from './manager/device-manager.ts';
-export { openDeviceManager, type OpenDeviceManagerOptions } from './manager/device-opening.ts';
+export { BlockDevice } from './devices/managed/block-device.ts';
+export type { AnyDevice } from './devices/managed/counted-device.ts';
+export { GenericDevice } from './devices/managed/generic-device.ts';
+export { VFIODevice } from './devices/managed/vfio-device.ts';
+export { VhostUserBlkDevice } from './devices/managed/vhost-user-blk-device.ts';
+export { VhostUserFSDevice } from './devices/managed/vhost-user-fs-device.ts';
+export { VhostUserNetDevice } from './devices/managed/vhost-user-net-device.ts';
+export { VhostUserSCSIDevice } from './devices/managed/vhost-user-scsi-device.ts';
+export { StoreDeviceJournal, type DeviceJournal } from './manager/devices/device-journal.ts';
+export { SandboxDeviceManager, type DeviceManagerOptions } from './manager/devices/device-manager.ts';
+export { openDeviceManager, type OpenDeviceManagerOptions } from './manager/devices/device-opening.ts';
 export type { Finding } from './manager/doctor.ts';
 export { SandboxDevices, type SandboxDevicesOptions } from './manager/sandbox-devices.ts';
-export { exportV1State, writeV1States, type V1Exported } from './manager/v1-export.ts';
-export { importV1State, type V1Imported, type V1ImportRequest } from './manager/v1-import.ts';
+export { exportV1State, writeV1States, type V1Exported } from './manager/v1/export.ts';
+export { importV1State, type V1Imported, type V1ImportRequest } from './manager/v1/import.ts';
 export {
   Vmplug,
   type AttachOptions,

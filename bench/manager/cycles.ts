@@ -1,5 +1,5 @@
 import { MockDeviceReceiver } from '../../src/api/mock-device-receiver.ts';
-import type { SandboxDeviceManager } from '../../src/manager/device-manager.ts';
+import type { SandboxDeviceManager } from '../../src/manager/devices/device-manager.ts';
 import type { CallSamples } from './cases.ts';
 import { disk } from './devices.ts';
 

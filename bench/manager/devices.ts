@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { DeviceHost } from '../../src/api/device-host.ts';
 import { type DeviceInfo, emptyDeviceInfo } from '../../src/api/device-info.ts';
 import { MockDeviceReceiver } from '../../src/api/mock-device-receiver.ts';
-import type { SandboxDeviceManager } from '../../src/manager/device-manager.ts';
+import type { SandboxDeviceManager } from '../../src/manager/devices/device-manager.ts';
 
 /** A host that answers at once; its ids are random, as those of the real one. */
 export const host: DeviceHost = {

@@ -1,5 +1,5 @@
 import { sandboxRecord } from '../../src/store/records.testing.ts';
-import { SandboxDeviceManager } from '../../src/manager/device-manager.ts';
+import { SandboxDeviceManager } from '../../src/manager/devices/device-manager.ts';
 import { SqliteStore } from '../../src/store/sqlite-store.ts';
 import { addDisks, host } from './devices.ts';
 

@@ -1,5 +1,5 @@
-import { SandboxDeviceManager } from '../../src/manager/device-manager.ts';
-import { openDeviceManager } from '../../src/manager/device-opening.ts';
+import { SandboxDeviceManager } from '../../src/manager/devices/device-manager.ts';
+import { openDeviceManager } from '../../src/manager/devices/device-opening.ts';
 import { SqliteStore } from '../../src/store/sqlite-store.ts';
 import type { MemoryUse } from './cases.ts';
 import { runCycles } from './cycles.ts';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { V1Exported } from '../manager/v1-export.ts';
+import type { V1Exported } from '../manager/v1/export.ts';
 import { stateDirectory } from '../sandbox/directories.ts';
 import { common, interruptible, timed, type TimedOptions } from './options.ts';
 import { print, printable, printJson } from './output.ts';
@@ -27,7 +27,7 @@ export function addStateExport(state: Command): void {
 
 /** With `--json` byte for byte what v1 would have in its file; else the same, for people. */
 async function printState(stateDir: string, name: string | undefined, flags: ExportFlags): Promise<void> {
-  const { exportV1State } = await import('../manager/v1-export.ts');
+  const { exportV1State } = await import('../manager/v1/export.ts');
   const { printSandboxState } = await import('../store/v1/print.ts');
   const { sandbox } = exportV1State(stateDir, name);
   process.stdout.write(printSandboxState(sandbox, flags.json === true ? undefined : 2));
@@ -39,7 +39,7 @@ async function writeStates(
   name: string | undefined,
   flags: ExportFlags,
 ): Promise<void> {
-  const { writeV1States } = await import('../manager/v1-export.ts');
+  const { writeV1States } = await import('../manager/v1/export.ts');
   const root = resolve(directory);
   const written = await writeV1States(stateDir, root, {
     ...(name === undefined ? {} : { name }),

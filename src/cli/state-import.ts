@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { V1Imported } from '../manager/v1-import.ts';
+import type { V1Imported } from '../manager/v1/import.ts';
 import { stateDirectory } from '../sandbox/directories.ts';
 import { common, interruptible, timed, type TimedOptions } from './options.ts';
 import { print, printable, printJson, table } from './output.ts';
@@ -21,7 +21,7 @@ export function addStateImport(state: Command): void {
     .addHelpText('after', examples);
   timed(command, '10s', 'how long to wait for a runtime that has the sandbox locked');
   common(command).action(async (file: string, flags: ImportFlags) => {
-    const { importV1State } = await import('../manager/v1-import.ts');
+    const { importV1State } = await import('../manager/v1/import.ts');
     const imported = await importV1State({
       stateDir: stateDirectory(flags.stateDir),
       file,

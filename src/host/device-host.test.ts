@@ -4,7 +4,7 @@ import { defaultHostHooks } from '../api/config.ts';
 import { type DeviceInfo, emptyDeviceInfo } from '../api/device-info.ts';
 import { SystemDeviceHost } from './device-host.ts';
 import { fakeHost } from './host.testing.ts';
-import { fakeSysfs } from './sysfs.testing.ts';
+import { fakeSysfs } from './vfio/sysfs.testing.ts';
 
 const info: DeviceInfo = { ...emptyDeviceInfo, ContainerPath: '/dev/mem0', DevType: 'c', Major: 1, Minor: 3 };
 const noStore = { enabled: false, path: '' };

@@ -5,7 +5,7 @@ import { defaultHostHooks, type HostHooks } from '../api/config.ts';
 import type { DeviceHost, GroupMember, VhostUserStore } from '../api/device-host.ts';
 import type { DeviceInfo } from '../api/device-info.ts';
 import { getHostPath } from './get-host-path.ts';
-import { groupMembers } from './iommu-group.ts';
+import { groupMembers } from './vfio/iommu-group.ts';
 
 /** This host, as devices and their manager ask it. */
 export class SystemDeviceHost implements DeviceHost {

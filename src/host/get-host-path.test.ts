@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { getHostPath, type NodeRequest } from './get-host-path.ts';
 import { fakeHost, temporaryDirectory, type FakeHost } from './host.testing.ts';
-import type { NodeStat } from './vhost-user-store.ts';
+import type { NodeStat } from './vhost-user/vhost-user-store.ts';
 
 const noStore = { enabled: false, path: '' };
 const node = (rest: Partial<NodeRequest> = {}): NodeRequest => ({

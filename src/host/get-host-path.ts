@@ -8,7 +8,7 @@ import { withAction } from './error-action.ts';
 import { errnoOf, sourceError, systemError, unsuitable } from './source-errors.ts';
 import { sysDevPath, type DeviceNode } from './sys-dev-path.ts';
 import { ueventDeviceName } from './uevent.ts';
-import { statNode, vhostUserSocket, type NodeStat } from './vhost-user-store.ts';
+import { statNode, vhostUserSocket, type NodeStat } from './vhost-user/vhost-user-store.ts';
 
 /** What of a request is needed to find its node on the host. */
 export type NodeRequest = DeviceNode & Pick<DeviceInfo, 'ContainerPath'>;

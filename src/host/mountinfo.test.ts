@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeOctal, parseMountinfo } from './mountinfo.ts';
-import { parseSwaps } from './swaps.ts';
+import { parseSwaps } from './disk/swaps.ts';
 
 const encode = (text: string): string =>
   text.replace(/[ \t\n\\#]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);

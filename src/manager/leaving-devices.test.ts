@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { TestHost } from '../devices/device.testing.ts';
-import type { AnyDevice } from '../devices/counted-device.ts';
+import { TestHost } from '../devices/managed/device.testing.ts';
+import type { AnyDevice } from '../devices/managed/counted-device.ts';
 import { unitsOf } from '../api/plan.ts';
 import { Bench, errorOf, TestStore } from '../operations/bench.testing.ts';
 import { settleSandbox } from '../operations/settle.ts';
 import { EveryKind } from '../sandbox/every-kind.testing.ts';
 import { SandboxReceiver } from '../sandbox/sandbox-receiver.ts';
-import { StoreDeviceJournal } from './device-journal.ts';
-import { SandboxDeviceManager } from './device-manager.ts';
+import { StoreDeviceJournal } from './devices/device-journal.ts';
+import { SandboxDeviceManager } from './devices/device-manager.ts';
 
 let stores: TestStore;
 let kinds: EveryKind;

@@ -8,9 +8,9 @@ import { Bench, errorOf, TestStore } from '../operations/bench.testing.ts';
 import { releaseAll, settleSandbox } from '../operations/settle.ts';
 import { SystemDeviceHost } from '../host/device-host.ts';
 import { MockDeviceReceiver } from '../api/mock-device-receiver.ts';
-import { infoOf, memberOf, TestHost } from '../devices/device.testing.ts';
+import { infoOf, memberOf, TestHost } from '../devices/managed/device.testing.ts';
 import { printKeptDocument } from '../store/v1/kept-document.ts';
-import { emptyV1State } from './v1-empty-state.ts';
+import { emptyV1State } from './v1/empty-state.ts';
 import { SandboxDevices, type SandboxDevicesOptions } from './sandbox-devices.ts';
 
 let stores: TestStore;

@@ -10,10 +10,10 @@ import { SystemDeviceHost } from '../host/device-host.ts';
 import { BlockIndexes } from '../sandbox/block-indexes.ts';
 import { SandboxReceiver, type SandboxReceiverOptions } from '../sandbox/sandbox-receiver.ts';
 import type { Store } from '../store/store.ts';
-import type { SandboxDeviceManager } from './device-manager.ts';
+import type { SandboxDeviceManager } from './devices/device-manager.ts';
 import { readKeptDocument } from '../store/v1/kept-document.ts';
-import { openDeviceManager } from './device-opening.ts';
-import { unexplainedIndexes } from './v1-present.ts';
+import { openDeviceManager } from './devices/device-opening.ts';
+import { unexplainedIndexes } from './v1/present.ts';
 
 export interface SandboxDevicesOptions {
   /** v1's settings; its defaults where left out. */

@@ -9,7 +9,7 @@ import type { OperationRecord } from '../api/operation.ts';
 import type { Bus } from '../api/place.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
 import { isAlive, ownIdentity } from '../host/process-identity.ts';
-import { resolveDisk } from '../host/resolve-disk.ts';
+import { resolveDisk } from '../host/disk/resolve-disk.ts';
 import { attach, planAttach } from '../operations/attach.ts';
 import type { AttachRequest } from '../operations/attach-request.ts';
 import { countPlaces } from '../operations/choose-place.ts';

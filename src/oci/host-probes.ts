@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { deviceNumber } from '../host/device-number.ts';
 import { defaultHostPaths, type HostPaths } from '../host/host-paths.ts';
 import { parseMountinfo, type Mount } from '../host/mountinfo.ts';
-import { pmemDeviceInfo } from '../host/pmem-device-info.ts';
+import { pmemDeviceInfo } from '../host/pmem/pmem-device-info.ts';
 import type { VolumeProbe } from './block-volumes.ts';
 import type { RootfsProbe } from './rootfs-device.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { DeviceHost } from '../api/device-host.ts';
 import type { BlockDriver } from '../api/device-type.ts';
-import { SandboxDeviceManager } from '../manager/device-manager.ts';
+import { SandboxDeviceManager } from '../manager/devices/device-manager.ts';
 import { agentDevices } from './agent/agent-devices.ts';
 import { ContainerDevices } from './container-devices.ts';
 import { failure, FakeReceiver, request } from './fake-devices.testing.ts';

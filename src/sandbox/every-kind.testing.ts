@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Device } from '../api/device.ts';
 import { defaultHostHooks, type HostHooks } from '../api/config.ts';
-import { BlockDevice } from '../devices/block-device.ts';
-import { infoOf, TestHost } from '../devices/device.testing.ts';
-import { VFIODevice } from '../devices/vfio-device.ts';
-import { VhostUserBlkDevice } from '../devices/vhost-user-blk-device.ts';
-import { VhostUserFSDevice } from '../devices/vhost-user-fs-device.ts';
-import { VhostUserNetDevice } from '../devices/vhost-user-net-device.ts';
-import { VhostUserSCSIDevice } from '../devices/vhost-user-scsi-device.ts';
-import { groupMembers } from '../host/iommu-group.ts';
-import { listenOn } from '../host/listener.testing.ts';
-import { fakeSysfs, type FakeSysfs } from '../host/sysfs.testing.ts';
+import { BlockDevice } from '../devices/managed/block-device.ts';
+import { infoOf, TestHost } from '../devices/managed/device.testing.ts';
+import { VFIODevice } from '../devices/managed/vfio-device.ts';
+import { VhostUserBlkDevice } from '../devices/managed/vhost-user-blk-device.ts';
+import { VhostUserFSDevice } from '../devices/managed/vhost-user-fs-device.ts';
+import { VhostUserNetDevice } from '../devices/managed/vhost-user-net-device.ts';
+import { VhostUserSCSIDevice } from '../devices/managed/vhost-user-scsi-device.ts';
+import { groupMembers } from '../host/vfio/iommu-group.ts';
+import { listenOn } from '../host/vhost-user/listener.testing.ts';
+import { fakeSysfs, type FakeSysfs } from '../host/vfio/sysfs.testing.ts';
 import type { HostTrees } from './host-device-of.ts';
 
 /** The members of groups as the fake sysfs has them. */

@@ -21,10 +21,10 @@ import {
 import { VmplugError } from '../api/errors.ts';
 import type { HostDevice, HostVhostUser, ImageFormat } from '../api/host-device.ts';
 import type { HostPaths } from '../host/host-paths.ts';
-import { resolveDisk } from '../host/resolve-disk.ts';
-import { resolvePmem } from '../host/resolve-pmem.ts';
-import { resolveVfioGroup } from '../host/resolve-vfio.ts';
-import { resolveVhostUser } from '../host/resolve-vhost-user.ts';
+import { resolveDisk } from '../host/disk/resolve-disk.ts';
+import { resolvePmem } from '../host/pmem/resolve-pmem.ts';
+import { resolveVfioGroup } from '../host/vfio/resolve-vfio.ts';
+import { resolveVhostUser } from '../host/vhost-user/resolve-vhost-user.ts';
 
 /** What a managed device is on this host, and as what it is plugged. */
 export interface Pluggable {

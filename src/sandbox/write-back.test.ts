@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Bus, PciPlace } from '../api/place.ts';
-import { BlockDevice } from '../devices/block-device.ts';
-import { driveOf, infoOf } from '../devices/device.testing.ts';
+import { BlockDevice } from '../devices/managed/block-device.ts';
+import { driveOf, infoOf } from '../devices/managed/device.testing.ts';
 import { SimulatedMachine } from '../hypervisors/simulated/index.ts';
 import { BootReceiver } from './boot-receiver.ts';
 

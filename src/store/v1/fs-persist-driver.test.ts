@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -329,6 +329,13 @@ test('W111: documents that have not changed are not written again', async () => 
   await driver.toDisk({ sandbox: sandbox(), containers: { ...containers, b: container('running') } });
   const after = [fileOf(), fileOf('a'), fileOf('b')].map((path) => statSync(path).ino);
   expect(after.map((inode, index) => inode === before[index])).toEqual([true, true, false]);
+});
+
+test('what is no file is replaced and not waited for', async () => {
+  mkdirSync(join(root, 'sbs', id), { recursive: true });
+  spawnSync('mkfifo', [fileOf()]);
+  await driver.toDisk({ sandbox: sandbox(), containers: {} });
+  expect(statSync(fileOf()).isFile()).toBe(true);
 });
 
 test('a root that is a file is an error that names it', async () => {

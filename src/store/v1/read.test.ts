@@ -190,7 +190,10 @@ describe('what v1 could not have written is refused, with its path', () => {
     'yesterday',
   ])('a process that was started at %s', (StartTime) => {
     expect(() => readContainerState(bytes(stringifyExact({ Process: { StartTime } })), 'c')).toThrow(
-      expect.objectContaining({ code: 'invalid-state', facts: { path: '$.Process.StartTime', document: 'c' } }),
+      expect.objectContaining({
+        code: 'invalid-state',
+        facts: { path: '$.Process.StartTime', document: 'c' },
+      }),
     );
   });
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** A file's content that is on disk beside it, and takes its place at once when it is committed. */
@@ -37,10 +37,10 @@ export async function syncDirectory(path: string): Promise<void> {
   await directory.sync();
 }
 
-/** Whether a file has exactly this content. */
+/** Whether there is a file with exactly this content. Looked at first: reading a FIFO would wait for ever. */
 export async function hasContent(path: string, content: Uint8Array): Promise<boolean> {
   try {
-    return (await readFile(path)).equals(content);
+    return (await stat(path)).isFile() && (await readFile(path)).equals(content);
   } catch {
     return false;
   }
