@@ -40,7 +40,7 @@ async function writeStates(
   flags: ExportFlags,
 ): Promise<void> {
   const { writeV1States } = await import('../manager/v1/export.ts');
-  const root = resolve(directory);
+  const root = directory === '' ? '' : resolve(directory);
   const written = await writeV1States(stateDir, root, {
     ...(name === undefined ? {} : { name }),
     timeoutMs: flags.timeout,

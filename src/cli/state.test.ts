@@ -109,3 +109,9 @@ test('the help has examples', () => {
     });
   }
 });
+
+test('an empty path is refused: it would stand for the current directory', () => {
+  expect(vmplug('state', 'import', '', '--json')).toMatchObject({ status: 2 });
+  vmplug('state', 'import', file);
+  expect(vmplug('state', 'export', '--dir', '', '--json')).toMatchObject({ status: 2 });
+});

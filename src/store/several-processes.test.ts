@@ -76,7 +76,8 @@ test('hard rule 9: two processes never get the same place or exclusive claim, an
     await expect.poll(() => lines(), { timeout: 15_000, interval: 5 }).toEqual(['ready']);
   for (const { child } of hammers) child.stdin?.end('go');
   for (const { ended } of hammers) expect(await ended).toEqual([0, null]);
-  for (const { lines } of hammers) expect(lines().length).toBeGreaterThan(10);
+  // One of them may win all the time; together they must have got somewhere.
+  expect(hammers.flatMap(({ lines }) => lines()).length).toBeGreaterThan(20);
   expectConsistent();
   using store = SqliteStore.open(directory);
   const present = store.read((tx) => tx.attachments().map(({ id }) => id));

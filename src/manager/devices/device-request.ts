@@ -39,9 +39,11 @@ export function checkRequest(info: DeviceInfo): void {
 
 /**
  * What two requests for one host device have in common: the class of the node and its numbers
- * (W01), or, where it has none, its type and its path on the host (W02). `undefined` where neither is known.
+ * (W01), or, where it has none, its type and its path on the host (W02). Of an nvdimm it is its file: its
+ * numbers are those of what the file lies on, which may have other files. `undefined` where neither is known.
  */
 export function deviceKey(info: Readonly<DeviceInfo>): string | undefined {
+  if (info.Pmem) return info.HostPath === '' ? undefined : `pmem=${info.HostPath}`;
   const nodeClass = info.DevType === 'u' ? 'c' : info.DevType;
   const hasNumbers = nodeClass !== 'p' && nodeClass !== '' && (info.Major !== 0 || info.Minor !== 0);
   if (hasNumbers) return `${nodeClass}:${info.Major}:${info.Minor}`;
@@ -71,13 +73,8 @@ export function checkAgreement(holder: Readonly<DeviceInfo>, request: DeviceInfo
 function settings(holder: Readonly<DeviceInfo>, request: DeviceInfo): [string, unknown, unknown][] {
   return [
     ['ReadOnly', holder.ReadOnly, request.ReadOnly],
-    ['Pmem', holder.Pmem, request.Pmem],
     ['ColdPlug', holder.ColdPlug, request.ColdPlug],
     ['fstype', fsType(holder), fsType(request)],
-    // The numbers of an nvdimm are those of what its file lies on, which may have other files.
-    ...(holder.Pmem && request.Pmem
-      ? [['HostPath', holder.HostPath, request.HostPath] satisfies [string, unknown, unknown]]
-      : []),
   ];
 }
 

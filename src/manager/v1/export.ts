@@ -7,6 +7,7 @@ import type { SavedSandbox } from '../../store/v1/documents.ts';
 import { FsPersistDriver } from '../../store/v1/fs-persist-driver.ts';
 import { readKeptDocument } from '../../store/v1/kept-document.ts';
 import type { LockOptions } from '../../store/v1/lock-directory.ts';
+import { emptyPath } from './source.ts';
 import { noSandbox } from '../listing.ts';
 import { emptyV1State } from './empty-state.ts';
 import { withPresentDevices } from './present.ts';
@@ -73,6 +74,7 @@ export async function writeV1States(
   root: string,
   options: LockOptions & { readonly name?: string },
 ): Promise<V1Exported[]> {
+  if (root === '') throw emptyPath('export the state to');
   const all = exportV1States(stateDir, options.name);
   if (all.length === 0) throw nothingToExport();
   const driver = new FsPersistDriver(root);

@@ -203,3 +203,15 @@ test('a device that is plugged into a bridge of v1 is listed there', () => {
   const state = withPresentDevices(imported, { managed, attachments });
   expect(state.HypervisorState.Bridges?.[0]?.DeviceAddr).toMatchObject({ 7: 'foreign', 9: 'vmplug-d1-1' });
 });
+
+test('a device of v1 that was plugged again is listed at its present slot, under the name that v1 gave it', () => {
+  const [first] = managed;
+  if (first === undefined) throw new TypeError('there is a first device');
+  const place: Place = { transport: 'pci', bus: 'pci-bridge-0', slot: 9, path: ['02', '09'], unplug: 'acpi' };
+  const again = { ...attachmentRecord(first.state.ID, 'vm1'), place };
+  const state = withPresentDevices(imported, { managed, attachments: [again] });
+  expect(state.HypervisorState.Bridges?.[0]?.DeviceAddr).toEqual({
+    7: 'foreign',
+    9: first.state.BlockDrive?.ID,
+  });
+});

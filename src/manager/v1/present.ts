@@ -32,11 +32,7 @@ export function withPresentDevices(state: SandboxState, present: PresentDevices)
     HypervisorState: {
       ...state.HypervisorState,
       BlockIndexMap: Object.fromEntries([...indexes].map((index) => [String(index), {}])),
-      Bridges: bridgesNow(
-        state,
-        kept,
-        present.attachments.filter(({ id }) => !kept.some(({ ID }) => ID === id)),
-      ),
+      Bridges: bridgesNow(state, kept, present.attachments),
     },
   };
 }
@@ -85,15 +81,21 @@ function bridgesNow(
   attachments: readonly AttachmentRecord[],
 ): SandboxState['HypervisorState']['Bridges'] {
   const there = new Set(kept.filter(({ AttachCount }) => AttachCount > 0).flatMap(vmmIdsOf));
-  const left = new Set((Devices ?? []).flatMap(vmmIdsOf).filter((id) => !there.has(id)));
+  // A device of v1 that was plugged again is at another place, under the name that v1 gave it.
+  const nameOf = ({ id, plan }: AttachmentRecord): string =>
+    kept.filter(({ ID }) => ID === id).flatMap(vmmIdsOf)[0] ?? plan.vmmId;
+  const plugged = new Set(attachments.map(nameOf));
+  const left = new Set((Devices ?? []).flatMap(vmmIdsOf).filter((id) => !there.has(id) || plugged.has(id)));
   return (
     HypervisorState.Bridges?.map((bridge) => ({
       ...bridge,
       DeviceAddr: {
         ...Object.fromEntries(Object.entries(bridge.DeviceAddr).filter(([, id]) => !left.has(id))),
         ...Object.fromEntries(
-          attachments.flatMap(({ place, plan }) =>
-            place.transport === 'pci' && place.bus === bridge.ID ? [[String(place.slot), plan.vmmId]] : [],
+          attachments.flatMap((attachment) =>
+            attachment.place.transport === 'pci' && attachment.place.bus === bridge.ID
+              ? [[String(attachment.place.slot), nameOf(attachment)]]
+              : [],
           ),
         ),
       },

@@ -19,13 +19,24 @@ export interface V1Source {
 
 const action = 'import the state';
 
+/** An empty path, which would stand for the current directory. */
+export function emptyPath(doing: string): VmplugError {
+  return new VmplugError('invalid-argument', {
+    action: doing,
+    subject: '',
+    reason: 'the path is empty',
+    hint: 'name a file or directory; . is the current one',
+  });
+}
+
 /**
  * Reads a sandbox's `persist.json`, or its directory. The containers' documents are read when it has v1's name
  * for it, and v1's shared lock is held meanwhile when it lies where v1 keeps it.
- * @throws VmplugError `source-not-found`, `source-unsuitable`, `state-unavailable`, `invalid-state`,
+ * @throws VmplugError `invalid-argument` for an empty path, `source-not-found`, `source-unsuitable`, `state-unavailable`, `invalid-state`,
  * `state-kind-mismatch`, `state-too-new`, and as {@link lockDirectory}
  */
 export async function readV1Source(file: string, options: LockOptions): Promise<V1Source> {
+  if (file === '') throw emptyPath(action);
   const path = await documentPath(file);
   const directory = dirname(path);
   if (basename(path) !== persistFile) return { saved: await readAlone(path), path };
