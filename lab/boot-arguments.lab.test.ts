@@ -9,7 +9,7 @@ import { placeKey, type Bus, type Place } from '../src/api/place.ts';
 import type { Command, Plan } from '../src/api/plan.ts';
 import { bootArguments, bootBuses, qemuArguments, QemuHypervisor } from '../src/hypervisors/qemu/index.ts';
 import type { QemuMachine } from '../src/hypervisors/qemu/index.ts';
-import { ensurePackages, qemuPackages } from './setup/packages.ts';
+import { ensurePackages, qemuPackages, testPackages } from './setup/packages.ts';
 
 const limits = { timeoutMs: 20_000 };
 const bytes = 16 * 1024 * 1024;
@@ -18,10 +18,7 @@ let directory: string;
 let children: { child: ChildProcess; ended: Promise<void> }[];
 
 beforeAll(async () => {
-  await ensurePackages([
-    ...qemuPackages,
-    { package: 'qemu-system-misc', provides: 'qemu-system-s390x', why: 'to try channel devices' },
-  ]);
+  await ensurePackages([...qemuPackages, ...testPackages]);
 }, 300_000);
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'vmplug-boot-'));

@@ -29,6 +29,7 @@ export const qemuPackages: readonly NeededPackage[] = [
 export const testPackages: readonly NeededPackage[] = [
   { package: 'e2fsprogs', provides: 'mkfs.ext4', why: 'to make file systems in test images' },
   { package: 'mount', provides: 'losetup', why: 'to make block nodes of test images' },
+  { package: 'qemu-system-misc', provides: 'qemu-system-s390x', why: 'to try channel devices' },
 ];
 
 /** What a libvirtd started by hand needs, without systemd, networks or polkit. */
