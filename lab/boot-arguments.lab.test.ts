@@ -1,6 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { hasCode } from '../src/api/errors.ts';
@@ -9,6 +8,8 @@ import { placeKey, type Bus, type Place } from '../src/api/place.ts';
 import type { Command, Plan } from '../src/api/plan.ts';
 import { bootArguments, bootBuses, qemuArguments, QemuHypervisor } from '../src/hypervisors/qemu/index.ts';
 import type { QemuMachine } from '../src/hypervisors/qemu/index.ts';
+import { qemuProgram } from '../src/hypervisors/qemu/programs.ts';
+import { guardedDirectory } from './guard/guard.ts';
 import { ensurePackages, qemuPackages, testPackages } from './setup/packages.ts';
 
 const limits = { timeoutMs: 20_000 };
@@ -21,7 +22,7 @@ beforeAll(async () => {
   await ensurePackages([...qemuPackages, ...testPackages]);
 }, 300_000);
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'vmplug-boot-'));
+  directory = guardedDirectory('vmplug-boot-');
   children = [];
 });
 afterEach(async () => {
@@ -64,8 +65,7 @@ function stoppedArguments(machine: QemuMachine): string[] {
 }
 
 async function startStopped(machine: QemuMachine): Promise<QemuHypervisor> {
-  const program = machine.machine === 's390-ccw-virtio' ? 'qemu-system-s390x' : 'qemu-system-x86_64';
-  const { child, words } = start(program, stoppedArguments(machine));
+  const { child, words } = start(qemuProgram(machine.machine), stoppedArguments(machine));
   for (;;) {
     try {
       return await QemuHypervisor.connect(machine.qmpSocket, limits);
@@ -120,6 +120,8 @@ describe('the places of a VM before it starts are those that it has then', () =>
     ['pc with bridges and memory slots', 'pc', { bridges: 5, memorySlots }],
     ['pc', 'pc', {}],
     ['s390-ccw-virtio', 's390-ccw-virtio', {}],
+    ['q35 with native hot-plug', 'q35', { ports: 3, bridges: 1, nativeHotplug: true }],
+    ['virt with ports, some of which share slots', 'virt', { ports: 30 }],
   ];
   test.each(machines)('%s', async (_, machine, more) => {
     const options = vm(machine, more);

@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isAlive } from '../src/host/process-identity.ts';
 import { readListing } from '../src/manager/listing.ts';
+import { startLabGuest, type ForeignOptions, type ForeignQemu } from './foreign-qemu.ts';
+import { guardedDirectory, releaseDirectory } from './guard/guard.ts';
+import { removeLeftovers } from './guard/leftovers.ts';
 import { execInGuest, type GuestResult } from './guest/index.ts';
+import type { GuestName } from './guests.ts';
 
 /** How a command of vmplug ended. */
 export interface CliResult {
@@ -23,8 +26,9 @@ const vmplugProgram = join(dirname(dirname(fileURLToPath(import.meta.url))), 'bi
  * a process. What was started in it is ended, by its own handle, when it is disposed of.
  */
 export class Lab implements AsyncDisposable {
-  readonly directory: string = mkdtempSync(join(tmpdir(), 'vmplug-lab-'));
+  readonly directory: string = guardedDirectory('vmplug-lab-');
   readonly stateDir: string = join(this.directory, 's');
+  readonly #foreign = new Map<string, ForeignQemu>();
 
   /** Runs `vmplug` and waits for its end. */
   vmplug(...args: string[]): Promise<CliResult> {
@@ -69,13 +73,31 @@ export class Lab implements AsyncDisposable {
     await this.ok('sandbox', 'run', name, '--accel', 'tcg', ...flags);
   }
 
+  /**
+   * Starts one of the lab's machines by hand, as somebody else would, and adopts it. It ends with the lab, or earlier
+   * with its handle.
+   */
+  async adopt(
+    name: string,
+    guest: GuestName,
+    args: readonly string[] = [],
+    options: ForeignOptions = {},
+  ): Promise<ForeignQemu> {
+    const directory = this.path(`vm-${name}`);
+    mkdirSync(directory);
+    const vm = await startLabGuest(directory, guest, args, options);
+    this.#foreign.set(name, vm);
+    await this.ok('sandbox', 'adopt', name, '--qmp', vm.qmp);
+    return vm;
+  }
+
   /** The record of a sandbox that was started or adopted here. */
   sandbox(name: string): { socket: string; execSocket: string; pid: number } {
     const record = readListing(this.stateDir, name).sandboxes.find((sandbox) => sandbox.name === name);
     return {
       socket: record?.socket ?? '',
-      execSocket: record?.execSocket ?? '',
-      pid: record?.process?.pid ?? 0,
+      execSocket: record?.execSocket ?? this.#foreign.get(name)?.exec ?? '',
+      pid: record?.process?.pid ?? this.#foreign.get(name)?.pid ?? 0,
     };
   }
 
@@ -104,12 +126,14 @@ export class Lab implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const vm of this.#foreign.values()) await vm[Symbol.asyncDispose]();
     const { sandboxes } = readListing(this.stateDir);
     for (const sandbox of sandboxes) {
       if (sandbox.origin !== 'run' || sandbox.process === undefined || !isAlive(sandbox.process)) continue;
       process.kill(sandbox.process.pid, 'SIGKILL');
     }
-    rmSync(this.directory, { recursive: true, force: true });
+    await removeLeftovers(this.directory);
+    releaseDirectory(this.directory);
   }
 }
 

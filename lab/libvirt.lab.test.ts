@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { guardedDirectory } from './guard/guard.ts';
 import { ensureGuestImage, execInGuest, waitForGuest } from './guest/index.ts';
 import { Lab } from './harness.ts';
 import { startLibvirt } from './setup/libvirt.ts';
@@ -36,7 +37,7 @@ function domainXml(directory: string, image: { kernel: string; initrd: string })
 
 test('a domain of libvirt is adopted over a second QMP socket, beside what libvirt plugs itself', async () => {
   // Its sockets lie below this directory, and their paths may have 107 bytes.
-  const directory = mkdtempSync('/tmp/vl-');
+  const directory = guardedDirectory('/tmp/vl-');
   await using lab = new Lab();
   try {
     const image = await ensureGuestImage();

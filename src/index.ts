@@ -13,6 +13,7 @@ export { VhostUserBlkDevice } from './devices/managed/vhost-user-blk-device.ts';
 export { VhostUserFSDevice } from './devices/managed/vhost-user-fs-device.ts';
 export { VhostUserNetDevice } from './devices/managed/vhost-user-net-device.ts';
 export { VhostUserSCSIDevice } from './devices/managed/vhost-user-scsi-device.ts';
+export type { HostSysfs } from './host/vfio/host-sysfs.ts';
 export { StoreDeviceJournal, type DeviceJournal } from './manager/devices/device-journal.ts';
 export { SandboxDeviceManager, type DeviceManagerOptions } from './manager/devices/device-manager.ts';
 export { openDeviceManager, type OpenDeviceManagerOptions } from './manager/devices/device-opening.ts';
@@ -20,14 +21,8 @@ export type { Finding } from './manager/doctor.ts';
 export { SandboxDevices, type SandboxDevicesOptions } from './manager/sandbox-devices.ts';
 export { exportV1State, writeV1States, type V1Exported } from './manager/v1/export.ts';
 export { importV1State, type V1Imported, type V1ImportRequest } from './manager/v1/import.ts';
-export {
-  Vmplug,
-  type AttachOptions,
-  type CallOptions,
-  type DeviceView,
-  type SandboxView,
-  type VmplugOptions,
-} from './manager/vmplug.ts';
+export { Vmplug, type AttachOptions, type CallOptions, type VmplugOptions } from './manager/vmplug.ts';
+export type { DeviceView, LiveView, PlaceCount, SandboxView } from './manager/views.ts';
 export type { Detached } from './operations/detach.ts';
 export { BootReceiver, type BootReceiverOptions } from './sandbox/boot-receiver.ts';
 export type { Life } from './sandbox/life.ts';

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureGuestImage } from '../lab/guest/index.ts';
 import { ensurePackages, libvirtPackages, qemuPackages, testPackages } from '../lab/setup/packages.ts';
+import { ensureQemu10 } from '../lab/setup/qemu10.ts';
 import { VmplugError } from '../src/api/errors.ts';
 
 /**
@@ -20,7 +21,10 @@ try {
   if (!quick) {
     const say = (text: string): void => console.error(text);
     await ensurePackages([...qemuPackages, ...testPackages, ...libvirtPackages], { onProgress: say });
-    await ensureGuestImage({ onProgress: say });
+    for (const architecture of ['amd64', 'arm64', 's390x'] as const) {
+      await ensureGuestImage({ architecture, onProgress: say });
+    }
+    await ensureQemu10({ onProgress: say });
   }
 } catch (error) {
   if (!(error instanceof VmplugError)) throw error;
@@ -32,7 +36,12 @@ const projects = quick ? ['quick'] : long ? ['quick', 'lab', 'long'] : ['quick',
 start(join(root, 'node_modules/.bin/vitest'), [
   'run',
   ...projects.flatMap((project) => ['--project', project]),
-  ...['--reporter', 'default', '--reporter', './tools/count-reporter.ts'],
+  ...[
+    'default',
+    './tools/seen-reporter.ts',
+    './tools/timings-reporter.ts',
+    './tools/count-reporter.ts',
+  ].flatMap((reporter) => ['--reporter', reporter]),
   ...rest,
 ]);
 

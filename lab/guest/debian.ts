@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VmplugError } from '../../src/api/errors.ts';
+import { downloadDebs, hostArchitecture, ownLists, systemLists, type Architecture } from './apt.ts';
 import { runProgram } from './run-program.ts';
 
 /** Debian packages, unchanged, as files. */
@@ -11,9 +12,20 @@ export interface GuestPackages {
   version: string;
 }
 
-const metapackage = 'linux-image-cloud-amd64';
+/** Which guest the packages are for. */
+export interface GuestKernel {
+  architecture: Architecture;
+  /** Debian's `cloud` kernels are small and have no drivers for hardware; the `full` one has all. */
+  flavour: 'cloud' | 'full';
+}
 
-export interface DownloadOptions {
+/** The metapackage that always depends on the newest kernel; undefined where Debian has no such kernel. */
+export function metapackageOf({ architecture, flavour }: GuestKernel): string | undefined {
+  if (flavour === 'full') return `linux-image-${architecture}`;
+  return architecture === 's390x' ? undefined : `linux-image-cloud-${architecture}`;
+}
+
+export interface DownloadOptions extends GuestKernel {
   /** Where the packages go and stay; what is there is not downloaded again. */
   directory: string;
   onProgress: (text: string) => void;
@@ -25,76 +37,59 @@ export interface DownloadOptions {
  * first with the package lists that the system has, then with lists of our own. Without a network the newest
  * packages that were brought before are used.
  *
- * @throws VmplugError `missing-package` if they cannot be had, `aborted`.
+ * @throws VmplugError `missing-package` if they cannot be had, `unsupported` if Debian has no such kernel, `aborted`.
  */
 export async function downloadPackages(options: DownloadOptions): Promise<GuestPackages> {
-  const { directory, onProgress, signal } = options;
+  const { directory, onProgress, signal, architecture } = options;
+  const metapackage = metapackageOf(options);
+  if (metapackage === undefined) {
+    throw new VmplugError('unsupported', {
+      action: 'bring the guest kernel for',
+      subject: architecture,
+      reason: `Debian has no ${options.flavour} kernel for it`,
+    });
+  }
   await mkdir(directory, { recursive: true });
-  try {
-    return await download(systemLists(), options);
-  } catch (error) {
-    signal?.throwIfAborted();
-    onProgress('the package lists of the system do not serve; bringing own lists\n');
+  const failures: unknown[] = [];
+  if (architecture === hostArchitecture) {
     try {
-      const lists = await ownLists(join(directory, 'apt'));
-      await runProgram('apt-get', [...lists, 'update', '-q'], { signal });
-      return await download(lists, options);
-    } catch (cause) {
+      return await download(systemLists(), metapackage, options);
+    } catch (error) {
       signal?.throwIfAborted();
-      const earlier = await packagesIn(directory);
-      if (earlier !== undefined) return earlier;
-      throw new VmplugError('missing-package', {
-        action: 'bring the guest kernel',
-        subject: metapackage,
-        reason: cause instanceof Error ? cause.message : String(cause),
-        hint: `The lab guest is made of Debian's ${metapackage} and busybox-static: apt needs a source that has them. See whether "apt-get download ${metapackage}" works.`,
-        cause: new AggregateError(
-          [error, cause],
-          'apt failed with the lists of the system, then with own lists',
-        ),
-      });
+      failures.push(error);
+      onProgress('the package lists of the system do not serve; bringing own lists\n');
     }
+  }
+  try {
+    await using lists = await ownLists(directory, { architecture }, signal);
+    return await download(lists.apt, metapackage, options);
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const earlier = await packagesIn(directory);
+    if (earlier !== undefined) return earlier;
+    throw new VmplugError('missing-package', {
+      action: 'bring the guest kernel',
+      subject: metapackage,
+      reason: cause instanceof Error ? cause.message : String(cause),
+      hint: `The lab guest is made of Debian's ${metapackage} and busybox-static: apt needs a source that has them. See whether "apt-get download ${metapackage}" works.`,
+      cause: new AggregateError([...failures, cause], 'apt brought neither'),
+    });
   }
 }
 
-/** Options for every apt call. As root apt would hand downloads to a user who cannot write into a private directory. */
-function systemLists(): string[] {
-  return process.getuid?.() === 0 ? ['-o', 'APT::Sandbox::User=root'] : [];
-}
-
-async function ownLists(directory: string): Promise<string[]> {
-  const lists = join(directory, 'lists');
-  const cache = join(directory, 'cache');
-  await mkdir(join(lists, 'partial'), { recursive: true });
-  await mkdir(join(cache, 'archives', 'partial'), { recursive: true });
-  return [...systemLists(), '-o', `Dir::State::Lists=${lists}`, '-o', `Dir::Cache=${cache}`];
-}
-
-async function download(lists: readonly string[], options: DownloadOptions): Promise<GuestPackages> {
+async function download(
+  apt: readonly string[],
+  metapackage: string,
+  options: DownloadOptions,
+): Promise<GuestPackages> {
   const { directory, onProgress, signal } = options;
-  const shown = await runProgram('apt-cache', [...lists, 'show', '--no-all-versions', metapackage], {
-    signal,
-  });
+  const shown = await runProgram('apt-cache', [...apt, 'show', '--no-all-versions', metapackage], { signal });
   const kernel = kernelPackageIn(shown.toString());
   if (kernel === undefined) throw new Error(`apt knows no kernel package for ${metapackage}`);
   const present = await packagesIn(directory, kernel);
   if (present !== undefined) return present;
-  onProgress(`downloading ${kernel.name} ${kernel.version} and busybox-static (28 MB)\n`);
-  // Another process may be at the same: each downloads apart and moves whole files into place.
-  const work = await mkdtemp(join(directory, 'downloading-'));
-  try {
-    await runProgram(
-      'apt-get',
-      [...lists, 'download', '-q', `${kernel.name}=${kernel.version}`, 'busybox-static'],
-      {
-        cwd: work,
-        signal,
-      },
-    );
-    for (const name of await readdir(work)) await rename(join(work, name), join(directory, name));
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+  onProgress(`downloading ${kernel.name} ${kernel.version} and busybox-static\n`);
+  await downloadDebs(apt, [`${kernel.name}=${kernel.version}`, 'busybox-static'], directory, signal);
   const files = await packagesIn(directory, kernel);
   if (files === undefined) throw new Error('apt reported success and left no package');
   return files;

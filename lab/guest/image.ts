@@ -7,8 +7,8 @@ import { z } from 'zod';
 import { VmplugError } from '../../src/api/errors.ts';
 import { cacheDirectory } from '../../src/host/cache-directory.ts';
 import { cpioArchive } from './cpio.ts';
-import { downloadPackages, unpackPackage } from './debian.ts';
-import { guestFiles, guestModules, packageFiles } from './initramfs.ts';
+import { downloadPackages, unpackPackage, type GuestKernel } from './debian.ts';
+import { guestFiles, modulesOf, packageFiles } from './initramfs.ts';
 import { systemCode } from './system-code.ts';
 
 /** A kernel and an initramfs that QEMU boots with `-kernel` and `-initrd`. */
@@ -19,7 +19,7 @@ export interface GuestImage {
   kernelVersion: string;
 }
 
-export interface GuestImageOptions {
+export interface GuestImageOptions extends Partial<GuestKernel> {
   /** Default: {@link cacheDirectory}. */
   cacheDir?: string;
   /** Told what is going on while an image is made; an image that is there already says nothing. */
@@ -31,21 +31,19 @@ export interface GuestImageOptions {
 const builderVersion = 1;
 
 /**
- * The lab guest: made of Debian packages on first use (needs apt, dpkg and once a network; no root), afterwards
+ * The lab guest, by default of amd64 with the cloud kernel: made of Debian packages on first use (needs apt, dpkg and once a network; no root), afterwards
  * found in the cache within milliseconds. Safe when several processes do it at once.
  *
  * @throws VmplugError `missing-package` if the packages cannot be had, `state-unavailable` if the cache directory
- * cannot be written, `aborted`.
+ * cannot be written, `unsupported` if Debian has no such kernel, `aborted`.
  */
 export async function ensureGuestImage(options: GuestImageOptions = {}): Promise<GuestImage> {
   const { onProgress = () => {}, signal } = options;
-  const directory = join(options.cacheDir ?? cacheDirectory(), 'guest');
-  const key = guestKey();
-  const stamp = join(directory, `image-${key}.json`);
+  const { directory, kernel, key, stamp } = placeOf(options);
   const ready = await readStamp(directory, stamp);
   if (ready !== undefined) return ready;
   try {
-    return await build({ directory, key, stamp, onProgress, signal });
+    return await build({ directory, kernel, key, stamp, onProgress, signal });
   } catch (cause) {
     if (cause instanceof VmplugError) throw cause;
     if (signal?.aborted === true) {
@@ -66,9 +64,27 @@ export async function ensureGuestImage(options: GuestImageOptions = {}): Promise
   }
 }
 
+/**
+ * The same image, if it is in the cache: nothing is made.
+ */
+export async function findGuestImage(options: GuestImageOptions = {}): Promise<GuestImage | undefined> {
+  const { directory, stamp } = placeOf(options);
+  return await readStamp(directory, stamp);
+}
+
+/** Which image is meant, and where it is kept. */
+function placeOf(options: GuestImageOptions): Pick<Build, 'directory' | 'kernel' | 'key' | 'stamp'> {
+  const { architecture = 'amd64' } = options;
+  const flavour = options.flavour ?? (architecture === 's390x' ? 'full' : 'cloud');
+  const kernel: GuestKernel = { architecture, flavour };
+  const directory = join(options.cacheDir ?? cacheDirectory(), 'guest');
+  const key = guestKey(kernel);
+  return { directory, kernel, key, stamp: join(directory, `image-${key}.json`) };
+}
+
 /** Changes with everything of the guest that is made here. */
-function guestKey(): string {
-  const all = JSON.stringify([builderVersion, guestModules, guestFiles()]);
+function guestKey(kernel: GuestKernel): string {
+  const all = JSON.stringify([builderVersion, kernel, modulesOf(kernel), guestFiles()]);
   return createHash('sha256').update(all).digest('hex').slice(0, 16);
 }
 
@@ -98,16 +114,20 @@ function imageIn(folder: string, kernelVersion: string): GuestImage {
 
 interface Build {
   directory: string;
+  kernel: GuestKernel;
   key: string;
   stamp: string;
   onProgress: (text: string) => void;
   signal: AbortSignal | undefined;
 }
 
-async function build({ directory, key, stamp, onProgress, signal }: Build): Promise<GuestImage> {
+async function build({ directory, kernel, key, stamp, onProgress, signal }: Build): Promise<GuestImage> {
   await mkdir(directory, { recursive: true });
   await sweep(directory);
-  const packages = await downloadPackages({ directory: join(directory, 'packages'), onProgress, signal });
+  const { architecture, flavour } = kernel;
+  const own =
+    architecture === 'amd64' && flavour === 'cloud' ? 'packages' : `packages-${architecture}-${flavour}`;
+  const packages = await downloadPackages({ ...kernel, directory: join(directory, own), onProgress, signal });
   const work = await mkdtemp(join(directory, 'building-'));
   try {
     onProgress('building the guest\n');
@@ -117,7 +137,7 @@ async function build({ directory, key, stamp, onProgress, signal }: Build): Prom
     const boot = (await readdir(join(root, 'boot'))).find((name) => name.startsWith('vmlinuz-'));
     if (boot === undefined) throw new Error(`no kernel in ${basename(packages.kernel)}`);
     const kernelVersion = boot.slice('vmlinuz-'.length);
-    const archive = cpioArchive([...guestFiles(), ...(await packageFiles(root, signal))]);
+    const archive = cpioArchive([...guestFiles(), ...(await packageFiles(root, modulesOf(kernel), signal))]);
     const initrd = await promisify(gzip)(archive, { level: 1 });
 
     const made = join(work, 'image');

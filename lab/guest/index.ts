@@ -1,2 +1,2 @@
 export { execInGuest, waitForGuest, type GuestResult } from './exec.ts';
-export { ensureGuestImage } from './image.ts';
+export { ensureGuestImage, findGuestImage } from './image.ts';

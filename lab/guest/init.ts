@@ -57,15 +57,25 @@ echo "vmplug-guest: up"
 `;
 
 /**
- * `/etc/execd`: serves requests on the second serial port; `protocol.ts` has the lines. At most one command runs:
- * the port has one client at a time, so a new request means that the last client has gone, and its command is ended.
+ * `/etc/execd`: serves requests; `protocol.ts` has the lines. The port is the virtio-serial port named `vmplug.exec`,
+ * else the second serial port of a PC. At most one command runs: the port has one client at a time, so a new request
+ * means that the last client has gone, and its command is ended.
  */
 export const execd: string = `#!/bin/sh
 PATH=/bin
-tty=/dev/ttyS1
-until stty -F $tty raw -echo 2>/dev/null; do sleep 5; done
-exec 3<>$tty
-stty raw -echo <&3
+find_port() {
+  for name in /sys/class/virtio-ports/*/name; do
+    read -r text 2>/dev/null < "$name" || continue
+    [ "$text" = vmplug.exec ] || continue
+    name=\${name%/name}
+    port=/dev/\${name##*/}
+    return
+  done
+  stty -F /dev/ttyS1 raw -echo 2>/dev/null && port=/dev/ttyS1
+}
+until find_port; do sleep 1; done
+exec 3<>$port || exit 1
+[ $port != /dev/ttyS1 ] || stty raw -echo <&3
 cd /run/vmplug || exit 1
 echo "vmplug-guest: ready"
 
@@ -90,7 +100,12 @@ start_current() {
   )
 }
 
-while IFS=' ' read -r tag verb seq total length chunk <&3; do
+while :; do
+  # A virtio-serial port that has no client is at its end at once.
+  if ! IFS=' ' read -r tag verb seq total length chunk <&3; then
+    usleep 100000
+    continue
+  fi
   case "$tag" in
     @????????????????) tag=\${tag#@} ;;
     *) continue ;;

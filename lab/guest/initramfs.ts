@@ -1,25 +1,40 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import type { Architecture } from './apt.ts';
 import type { CpioEntry } from './cpio.ts';
+import type { GuestKernel } from './debian.ts';
 import { disks, execd, execOne, inittab, powerd, rc } from './init.ts';
 import { loadOrder, moduleDepends, moduleName, type KernelModule } from './modules.ts';
 import { runProgram } from './run-program.ts';
 
-/** What the guest loads, with all that these need. What the kernel has built in is skipped. */
-export const guestModules: readonly string[] = [
+const everywhere: readonly string[] = [
   'virtio_pci',
   'virtio_blk',
   'virtio_scsi',
   'sd_mod',
   'virtio_net',
+  'virtio_console',
   'virtiofs',
   'vmw_vsock_virtio_transport',
-  'nfit',
-  'nd_pmem',
   'button',
   'evdev',
 ];
+
+const ofMachine: Readonly<Record<Architecture, readonly string[]>> = {
+  amd64: ['virtio_mmio', 'nfit', 'nd_pmem'],
+  arm64: ['virtio_mmio', 'gpio_keys'],
+  s390x: [],
+};
+
+/** Drivers of the emulated hardware that VFIO passes on. */
+const ofHardware: readonly string[] = ['nvme', 'e1000e', 'igb', 'igbvf'];
+
+/** What a guest loads, with all that these need. What its kernel has built in is skipped. */
+export function modulesOf({ architecture, flavour }: GuestKernel): string[] {
+  const hardware = architecture === 'amd64' && flavour === 'full' ? ofHardware : [];
+  return [...everywhere, ...ofMachine[architecture], ...hardware];
+}
 
 /** The contents of the initramfs, apart from the kernel's modules. Changes whenever the guest does. */
 export function guestFiles(): CpioEntry[] {
@@ -45,13 +60,17 @@ export function guestFiles(): CpioEntry[] {
 }
 
 /** Busybox and the modules of the unpacked packages below `root`, in the order in which the guest loads them. */
-export async function packageFiles(root: string, signal?: AbortSignal): Promise<CpioEntry[]> {
+export async function packageFiles(
+  root: string,
+  wanted: readonly string[],
+  signal?: AbortSignal,
+): Promise<CpioEntry[]> {
   const busybox = await firstFile([join(root, 'bin/busybox'), join(root, 'usr/bin/busybox')]);
   const files = await moduleFiles(root);
   const contents = new Map<string, Buffer>();
   const modules = new Map<string, KernelModule>();
   // Only what is needed is read: the package has hundreds of modules.
-  const waiting = [...guestModules];
+  const waiting = [...wanted];
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
     const file = files.get(name);
     if (file === undefined || modules.has(name)) continue;
@@ -61,7 +80,7 @@ export async function packageFiles(root: string, signal?: AbortSignal): Promise<
     modules.set(name, { name, file, depends });
     waiting.push(...depends);
   }
-  const order = loadOrder(guestModules, (name) => modules.get(name));
+  const order = loadOrder(wanted, (name) => modules.get(name));
   const entries: CpioEntry[] = order.map(({ name }) => ({
     kind: 'file',
     path: `lib/modules/${name}.ko`,

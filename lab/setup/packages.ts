@@ -25,11 +25,21 @@ export const qemuPackages: readonly NeededPackage[] = [
   { package: 'qemu-utils', provides: 'qemu-img', why: 'to make disk images' },
 ];
 
+/** QEMU for the other architectures that the lab has guests of. */
+const otherQemuPackages: readonly NeededPackage[] = [
+  { package: 'qemu-system-arm', provides: 'qemu-system-aarch64', why: 'to run arm64 guests' },
+  { package: 'qemu-system-arm', provides: 'qemu-system-aarch64', why: 'to try arm64 guests' },
+  { package: 'qemu-system-misc', provides: 'qemu-system-s390x', why: 'to run s390x guests' },
+];
+
+/** What every machine of the lab needs. */
+export const labPackages: readonly NeededPackage[] = [...qemuPackages, ...otherQemuPackages];
+
 /** What the tests use beside QEMU. */
 export const testPackages: readonly NeededPackage[] = [
   { package: 'e2fsprogs', provides: 'mkfs.ext4', why: 'to make file systems in test images' },
   { package: 'mount', provides: 'losetup', why: 'to make block nodes of test images' },
-  { package: 'qemu-system-misc', provides: 'qemu-system-s390x', why: 'to try channel devices' },
+  ...otherQemuPackages,
 ];
 
 /** What a libvirtd started by hand needs, without systemd, networks or polkit. */

@@ -39,6 +39,20 @@ export type DeviceDriver =
   | typeof VhostUserNet
   | typeof VhostUserFS;
 
+export const deviceDrivers: readonly DeviceDriver[] = [
+  VirtioBlock,
+  VirtioSCSI,
+  VirtioBlockCCW,
+  VirtioMmio,
+  Nvdimm,
+  'vfio-pci',
+  'vfio-ap',
+  VhostUserBlk,
+  VhostUserSCSI,
+  VhostUserNet,
+  VhostUserFS,
+];
+
 /** Names of the shared file systems of v1's configuration. */
 export const Virtio9P = 'virtio-9p';
 export const VirtioFS = 'virtio-fs';

@@ -81,6 +81,11 @@ export interface HostFunction {
   /** `0x020000`; empty where there is none. */
   classCode: string;
   isPcie: boolean;
+  /**
+   * The driver of this host that it is taken from, `null` for none: it is to be given to vfio-pci.
+   * Missing when vfio has it already.
+   */
+  hostDriver?: string | null;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { ErrorCode } from './error-codes.ts';
 import type { Evidence } from './evidence.ts';
 import type { GuestAddress } from './guest-address.ts';
 import type { HypervisorType } from './device-type.ts';
@@ -34,6 +35,11 @@ export interface Observation {
   /** The strongest level that this device can show on this VMM. */
   readonly best: Evidence;
   readonly guest: GuestAddress;
+  /**
+   * Of a device that another program serves over a socket: whether that program is still there.
+   * `undefined` when that was not asked.
+   */
+  readonly backend?: 'connected' | 'lost';
 }
 
 export interface ObserveOptions extends ExchangeOptions {
@@ -42,6 +48,14 @@ export interface ObserveOptions extends ExchangeOptions {
    * address, for polling; `guest` the evidence, for a device that is known to be live.
    */
   readonly only?: 'evidence' | 'guest';
+}
+
+/** Names by which a guest tells devices apart, each with the VMM's id of the device that has it. */
+export interface GuestNames {
+  /** Tags of shared file systems. */
+  readonly tags: ReadonlyMap<string, string>;
+  /** Hardware addresses of network cards, in lower case. */
+  readonly macs: ReadonlyMap<string, string>;
 }
 
 /** Everything in a VMM that could be ours, for settling what is not known. */
@@ -53,6 +67,14 @@ export interface Inventory {
 
 /** What a VMM says of a device unasked. */
 export type DeviceEvent = 'removed' | 'removal-refused';
+
+/** What a VMM's refusal of a device means, for the user. */
+export interface VmmRefusal {
+  readonly code: ErrorCode;
+  readonly reason: string;
+  readonly hint: string;
+  readonly facts?: Readonly<Record<string, string | number>>;
+}
 
 /** What became of asking for a removal. */
 export type UnplugReply = 'requested' | 'pending' | 'busy' | 'gone';
@@ -93,6 +115,8 @@ export interface Hypervisor extends AsyncDisposable {
   /** What is known of a device now; asks, and does not wait. */
   observe(vmmId: string, place: Place, options: ObserveOptions): Promise<Observation>;
   inventory(options: ExchangeOptions): Promise<Inventory>;
+  /** The names that devices in the VM have, whoever plugged them; as far as the VMM tells. */
+  guestNames(options: ExchangeOptions): Promise<GuestNames>;
   /** Whether this refusal of a release means that there is nothing left to release. */
   isAlreadyReleased(error: unknown): boolean;
   /** Whether this refusal of a release means that the VMM is not quite done with it. */
@@ -101,6 +125,10 @@ export interface Hypervisor extends AsyncDisposable {
   isPlaceTaken(error: unknown): boolean;
   /** Whether this refusal means that another process holds the image's lock. */
   isLocked(error: unknown): boolean;
+  /** Whether this refusal means that what serves the device's socket does not speak vhost-user. */
+  isNotVhostUser(error: unknown): boolean;
+  /** What a refusal of a device means, where its words say more than no. */
+  refusalOf(error: unknown): VmmRefusal | undefined;
   /** Hears what the VMM says of a device; returns what stops the listening. */
   onDeviceEvent(vmmId: string, listener: (event: DeviceEvent) => void): () => void;
   /**

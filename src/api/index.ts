@@ -18,6 +18,7 @@ export * from './guest-address.ts';
 export * from './host-device.ts';
 export * from './hypervisor.ts';
 export * from './json.ts';
+export * from './lease.ts';
 export * from './logger.ts';
 export * from './managed-device.ts';
 export * from './mock-device-receiver.ts';

@@ -68,6 +68,8 @@ export interface SlotPlace {
 /** Where a device can be plugged in a VMM. */
 export type Place = PciPlace | ScsiPlace | CcwPlace | MemoryPlace | ApPlace | SlotPlace;
 
+export const placeTransports: readonly Place['transport'][] = ['pci', 'scsi', 'ccw', 'memory', 'ap', 'slot'];
+
 /** A bus as the VMM describes it now. */
 export interface Bus {
   readonly name: string;

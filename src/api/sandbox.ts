@@ -12,9 +12,14 @@ export interface SandboxRecord {
   readonly origin: 'run' | 'adopted';
   /** The VMM's process, where it could be found. */
   readonly process?: ProcessIdentity;
+  /**
+   * Of a VM that vmplug is starting, which process does; gone once the VM is up with all its devices.
+   * `process` is kept before anything of the VMM runs: without one there is no VMM.
+   */
+  readonly starter?: ProcessIdentity;
   /** The folder with the sockets and logs of a VM that vmplug started. */
   readonly directory?: string;
-  /** The socket behind the guest's second serial port, when the lab guest runs in it. */
+  /** The socket over which the guest takes commands, when the lab guest runs in it. */
   readonly execSocket?: string;
   readonly facts: VmmFacts;
   /** Unix milliseconds. */

@@ -1,6 +1,6 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
-import type { GuestAddress } from '../api/guest-address.ts';
 import { hostPathOf, hostSizeOf } from '../api/host-device.ts';
+import { unitsOf } from '../api/plan.ts';
 
 /** A device under `--json`. The fields are stable; scripts depend on them. */
 export function deviceDocument(attachment: AttachmentRecord): Record<string, unknown> {
@@ -22,14 +22,11 @@ export function deviceDocument(attachment: AttachmentRecord): Record<string, unk
     shareRw: host.shareRw,
     serial: attachment.serial,
     place,
+    places: unitsOf(attachment).map((unit) => unit.place),
     vmmId: attachment.plan.vmmId,
+    staysUntilVmEnds: attachment.plan.staysUntilVmEnds ?? null,
     createdAt: new Date(attachment.createdAt).toISOString(),
   };
-}
-
-/** Where the guest finds a device, for people; the most telling first. */
-export function addressText({ byId, pci, scsi, ccw, pmem, tag, mac }: GuestAddress): string {
-  return [byId, pmem, tag, mac, pci, scsi, ccw].filter((part) => part !== undefined).join(' ');
 }
 
 /** `resolve 1.2 ms, plan 0.1 ms, …` */

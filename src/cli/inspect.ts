@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
 import type { OperationRecord } from '../api/operation.ts';
-import type { DeviceView } from '../manager/vmplug.ts';
+import type { Observation } from '../api/hypervisor.ts';
+import type { DeviceView } from '../manager/views.ts';
 import { hostPathOf, hostSizeOf, type HostDevice } from '../api/host-device.ts';
-import { addressText, deviceDocument, timelineText } from './device-document.ts';
+import { staysText } from './attach-output.ts';
+import { deviceDocument, timelineText } from './device-document.ts';
+import { addressText, functionLines } from './guest-text.ts';
 import { errorDocument } from './errors.ts';
 import { common, timed, type TimedOptions } from './options.ts';
 import { print, printable, printJson, size } from './output.ts';
@@ -23,10 +26,11 @@ export function addInspect(program: Command): void {
   });
 }
 
-function inspectDocument({ attachment, operations, observation, problem }: DeviceView): object {
+function inspectDocument({ attachment, operations, observation, observations, problem }: DeviceView): object {
   return {
     ...deviceDocument(attachment),
     observed: observation ?? null,
+    observedFunctions: observations ?? [],
     problem: problem === undefined ? null : errorDocument(problem),
     layers: attachment.host.kind === 'block' ? attachment.host.layers : [],
     functions: attachment.host.kind === 'vfio' ? attachment.host.functions : [],
@@ -46,8 +50,9 @@ function operationDocument(operation: OperationRecord): object {
   };
 }
 
-function printView({ attachment, operations, observation, problem }: DeviceView): void {
-  const { host, guest } = attachment;
+function printView({ attachment, operations, observation, observations, problem }: DeviceView): void {
+  const { host } = attachment;
+  const stays = staysText(attachment);
   print(`${attachment.id}  ${printable(attachment.source)} in ${attachment.sandbox}`);
   const lines: [string, string][] = [
     ['state', attachment.state],
@@ -55,7 +60,9 @@ function printView({ attachment, operations, observation, problem }: DeviceView)
     ['asked now', observation === undefined ? `no answer: ${problem?.reason ?? ''}` : observed(observation)],
     ['driver', attachment.driver],
     ...hostLines(host),
-    ['in the guest', addressText(guest)],
+    ['in the guest', printable(addressText(attachment))],
+    ...functionLines(attachment, observations).map((line): [string, string] => ['', line]),
+    ...(stays === undefined ? [] : [['leaves', `it ${stays}`] satisfies [string, string]]),
     ['place', JSON.stringify(attachment.place)],
     ['in the VMM', attachment.plan.vmmId],
   ];
@@ -85,6 +92,9 @@ function hostText(host: HostDevice): string {
   return `${hostPathOf(host)}: ${host.functions.map(({ address }) => address).join(', ')}`;
 }
 
-function observed({ present, evidence }: NonNullable<DeviceView['observation']>): string {
-  return present ? `present, ${evidence ?? 'no evidence'}` : 'the VM does not have it';
+function observed({ present, evidence, backend }: Observation): string {
+  if (!present) return 'the VM does not have it';
+  const seen = `present, ${evidence ?? 'no evidence'}`;
+  if (backend !== 'lost') return seen;
+  return `${seen}; the program behind the socket has gone: detach it and attach it anew`;
 }

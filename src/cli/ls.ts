@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import { readListing } from '../manager/listing.ts';
 import { stateDirectory } from '../sandbox/directories.ts';
 import { deviceDocument } from './device-document.ts';
+import { shortAddress } from './guest-text.ts';
 import { hostSizeOf, type HostDevice } from '../api/host-device.ts';
-import type { GuestAddress } from '../api/guest-address.ts';
 import { common, type CommonOptions } from './options.ts';
 import { print, printJson, size, table } from './output.ts';
 
@@ -28,7 +28,7 @@ export function addLs(program: Command): void {
       device.state,
       device.evidence ?? '-',
       sizeText(device.host),
-      shortAddress(device.guest),
+      shortAddress(device),
       device.source,
     ]);
     print(table(['ID', 'SANDBOX', 'DRIVER', 'STATE', 'EVIDENCE', 'SIZE', 'GUEST', 'SOURCE'], rows));
@@ -38,8 +38,4 @@ export function addLs(program: Command): void {
 function sizeText(host: HostDevice): string {
   const bytes = hostSizeOf(host);
   return bytes === undefined ? '-' : size(bytes);
-}
-
-function shortAddress({ pci, scsi, ccw, pmem, tag }: GuestAddress): string {
-  return pci ?? scsi ?? ccw ?? pmem ?? tag ?? '-';
 }

@@ -26,6 +26,11 @@ export function progress(text: string): void {
     process.stderr.write(`${styleText('dim', `… ${text}`, { stream: process.stderr })}\n`);
 }
 
+/** Says on stderr what should be known, terminal or not. */
+export function note(text: string): void {
+  process.stderr.write(`vmplug: ${text}\n`);
+}
+
 /** Columns as wide as their longest cell, two spaces apart; text that could upset a terminal is escaped. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const cells = [head, ...rows.map((row) => row.map(printable))];

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { SandboxView } from '../manager/vmplug.ts';
+import { placeTransports, type Place } from '../api/place.ts';
+import type { LiveView, SandboxView } from '../manager/views.ts';
 import { deviceDocument } from './device-document.ts';
 import { errorDocument } from './errors.ts';
 import { common, timed, type TimedOptions } from './options.ts';
@@ -53,10 +54,27 @@ function printView({ record, life, attachments, live, problem }: SandboxView): v
     return;
   }
   print(`  status   ${live.status}`);
-  const { pci, scsi } = live.places;
-  print(`  free     ${pci.free} of ${pci.total} PCI slots, ${scsi.free} of ${scsi.total} SCSI units`);
+  print(`  free     ${freeText(live.places)}`);
   for (const bus of live.buses) {
     const state = bus.refuses ?? `${bus.taken.size} of ${bus.capacity} taken`;
     print(`  bus      ${bus.name} (${bus.kind}): ${state}`);
   }
+}
+
+const names: Readonly<Record<Place['transport'], string>> = {
+  pci: 'PCI slots',
+  scsi: 'SCSI units',
+  ccw: 'channel device numbers',
+  memory: 'memory slots',
+  ap: 'sets of crypto adapters',
+  slot: 'drive slots',
+};
+
+function freeText(places: LiveView['places']): string {
+  return placeTransports
+    .flatMap((transport) => {
+      const count = places[transport];
+      return count === undefined ? [] : [`${count.free} of ${count.total} ${names[transport]}`];
+    })
+    .join(', ');
 }

@@ -2,38 +2,36 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { VmplugError } from '../api/errors.ts';
+import { evidenceLevels, type Evidence } from '../api/evidence.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
-import { common, interruptible, timed, wholeNumber, type TimedOptions } from './options.ts';
+import type { MachineType } from '../hypervisors/qemu/machine-options.ts';
+import { qemuProgram } from '../hypervisors/qemu/programs.ts';
+import { printAttached, warnOfStaying } from './attach-output.ts';
+import { deviceDocument } from './device-document.ts';
+import { addMachineFlags, machineWishes, wrong, type MachineFlags } from './machine-flags.ts';
+import { common, interruptible, timed, type TimedOptions } from './options.ts';
 import { print, printJson, progress } from './output.ts';
 import { sandboxDocument, vmmText } from './sandbox-document.ts';
 
-interface RunFlags extends TimedOptions {
-  readonly machine: 'q35' | 'pc';
-  readonly ports?: number;
-  readonly memory: string;
+interface RunFlags extends TimedOptions, MachineFlags {
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
   readonly accel: 'tcg' | 'kvm' | 'auto';
-  readonly qemu: string;
+  readonly qemu?: string;
+  readonly coldPlug?: readonly string[];
+  readonly tag?: string;
+  readonly mac?: string;
+  readonly wait: Evidence;
 }
-
-const defaultPorts = 8;
 
 /** `vmplug sandbox run` */
 export function addSandboxRun(sandbox: Command): void {
   const command = sandbox
     .command('run')
     .description('start a VM with QEMU: the lab guest, or a kernel of your own')
-    .argument('<name>')
-    .addOption(new Option('--machine <type>').choices(['q35', 'pc']).default('q35'))
-    .addOption(
-      new Option(
-        '--ports <n>',
-        `root ports that take hot-plug, q35 only (default: ${defaultPorts})`,
-      ).argParser(wholeNumber),
-    )
-    .option('--memory <size>', 'such as 256M or 2G', '256M')
+    .argument('<name>');
+  addMachineFlags(command)
     .option('--kernel <file>', 'instead of the lab guest')
     .option('--initrd <file>', 'with --kernel')
     .option('--append <text>', "added to the kernel's command line")
@@ -42,55 +40,105 @@ export function addSandboxRun(sandbox: Command): void {
         .choices(['tcg', 'kvm', 'auto'])
         .default('auto'),
     )
-    .addOption(new Option('--qemu <program>').default('qemu-system-x86_64'));
+    .option('--qemu <program>', 'which QEMU (default: by the machine, qemu-system-x86_64)')
+    .addOption(
+      new Option(
+        '--cold-plug <source>',
+        'a device that the VM has from the start, as for attach; may be repeated',
+      ).argParser((source: string, others: readonly string[] | undefined) => [...(others ?? []), source]),
+    )
+    .option('--tag <tag>', 'for the one vhost-user-fs in --cold-plug: what the guest mounts')
+    .option('--mac <address>', 'for the one vhost-user-net in --cold-plug')
+    .addOption(
+      new Option('--wait <evidence>', 'what has to be seen of the guest for each in --cold-plug')
+        .choices(evidenceLevels)
+        .default('live'),
+    );
+  command.addHelpText('after', runHelp);
   timed(command, '60s', 'how long to wait for the guest');
   common(command).action(runSandboxRun);
 }
 
 async function runSandboxRun(name: string, flags: RunFlags): Promise<void> {
+  const machine = machineWishes(flags);
   checkFlags(flags);
   const signal = interruptible();
-  const [{ Vmplug }, { ensureGuestImage, waitForGuest }, { chooseAccelerator }] = await Promise.all([
-    import('../manager/vmplug.ts'),
-    import('../../lab/guest/index.ts'),
-    import('./accelerator.ts'),
-  ]);
+  const [{ Vmplug }, { ensureGuestImage, waitForGuest }, { chooseAccelerator }, { readColdPlug }] =
+    await Promise.all([
+      import('../manager/vmplug.ts'),
+      import('../../lab/guest/index.ts'),
+      import('./accelerator.ts'),
+      import('./cold-plug.ts'),
+    ]);
+  const coldPlug = readColdPlug(flags.coldPlug ?? [], flags);
   await using vmplug = Vmplug.open({
     ...(flags.stateDir === undefined ? {} : { stateDir: flags.stateDir }),
     onProgress: progress,
   });
   const usesLabGuest = flags.kernel === undefined;
   const needsImage = usesLabGuest || flags.accel === 'auto';
-  const image = needsImage ? await ensureGuestImage({ onProgress: progress, signal }) : undefined;
-  const accel = flags.accel === 'auto' ? await chooseAccelerator(flags.qemu, image, progress) : flags.accel;
+  const architecture = architectures[machine.machine];
+  const image = needsImage
+    ? await ensureGuestImage({ architecture, onProgress: progress, signal })
+    : undefined;
+  const binary = flags.qemu ?? qemuProgram(machine.machine);
+  const accel = flags.accel === 'auto' ? await accelerator(architecture) : flags.accel;
+  async function accelerator(guest: string): Promise<'kvm' | 'tcg'> {
+    return guest === 'amd64' ? chooseAccelerator(binary, image, progress) : 'tcg';
+  }
   const started = performance.now();
+  const guestUp = async (sandbox: SandboxRecord): Promise<void> => {
+    if (sandbox.execSocket === undefined) return;
+    try {
+      await waitForGuest(sandbox.execSocket, { timeoutMs: flags.timeout, signal });
+    } catch (error) {
+      throw notUp(name, error, consoleEnd(sandbox));
+    }
+  };
   const record = await vmplug.run({
+    ...machine,
     name,
-    machine: flags.machine,
-    ports: flags.ports ?? (flags.machine === 'q35' ? defaultPorts : 0),
-    memory: flags.memory,
     ...kernelOf(flags, image),
     ...(flags.append === undefined ? {} : { append: flags.append }),
     accel,
-    binary: flags.qemu,
+    binary,
     execs: usesLabGuest,
+    coldPlug: coldPlug.map((device) => ({ ...device, onPlanned: warnOfStaying })),
+    wait: flags.wait,
+    guestUp,
     timeoutMs: flags.timeout,
     signal,
   });
-  if (record.execSocket !== undefined) {
-    progress('wait for the guest');
-    try {
-      await waitForGuest(record.execSocket, { timeoutMs: flags.timeout, signal });
-    } catch (error) {
-      const words = consoleEnd(record);
-      await vmplug.stop(name);
-      throw notUp(name, error, words);
-    }
-  }
   const bootMs = Math.round(performance.now() - started);
-  if (flags.json === true) printJson('sandbox', { ...sandboxDocument(record), accel, bootMs });
-  else print(`${name}  ${vmmText(record)} (${accel}), up after ${bootMs} ms`);
+  const devices = vmplug.list(name);
+  if (flags.json === true) {
+    const described = devices.map(deviceDocument);
+    printJson('sandbox', { ...sandboxDocument(record), accel, bootMs, devices: described });
+    return;
+  }
+  print(`${name}  ${vmmText(record)} (${accel}), up after ${bootMs} ms`);
+  devices.forEach(printAttached);
 }
+
+/** Of the guest in a machine, as Debian calls it. */
+const architectures: Readonly<Record<MachineType, 'amd64' | 'arm64' | 's390x'>> = {
+  q35: 'amd64',
+  pc: 'amd64',
+  virt: 'arm64',
+  's390-ccw-virtio': 's390x',
+};
+
+/** What `vmplug sandbox run --help` ends with. */
+const runHelp = `
+A device with options of its own is a JSON object with the names of attach's flags.
+
+Examples:
+  vmplug sandbox run vm1
+  vmplug sandbox run vm1 --cold-plug ./disk.img --cold-plug /dev/sdb
+  vmplug sandbox run vm1 --cold-plug '{"source":"./disk.qcow2","driver":"virtio-scsi","readOnly":true}'
+  vmplug sandbox run vm1 --cold-plug vhost-user-fs:/run/fs.sock --tag data
+  vmplug sandbox run vm1 --memory-slots 4 --max-memory 4G
+  vmplug sandbox run vm1 --machine virt`;
 
 function kernelOf(
   { kernel, initrd }: RunFlags,
@@ -102,11 +150,6 @@ function kernelOf(
 }
 
 function checkFlags(flags: RunFlags): void {
-  const wrong = (subject: string, reason: string, hint: string): VmplugError =>
-    new VmplugError('invalid-argument', { action: 'start a VM with', subject, reason, hint });
-  if (flags.machine === 'pc' && flags.ports !== undefined) {
-    throw wrong('--ports', 'pc has no root ports: its root bus takes devices itself', 'leave --ports out');
-  }
   if (flags.initrd !== undefined && flags.kernel === undefined) {
     throw wrong('--initrd', 'it goes with --kernel', 'give a --kernel too');
   }

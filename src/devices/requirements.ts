@@ -24,7 +24,7 @@ function explanation(feature: string, facts: VmmFacts): { reason: string; hint: 
   if (feature === sharedMemory) {
     return {
       reason: "the VM's memory is not shared, so the program behind the socket cannot reach it",
-      hint: 'start the VM with -object memory-backend-memfd,id=ram,size=<its memory>,share=on -numa node,memdev=ram',
+      hint: 'start the VM anew with shared memory: vmplug sandbox run --shared-memory, or QEMU with -object memory-backend-memfd,id=ram,size=<its memory>,share=on -numa node,memdev=ram',
     };
   }
   return {

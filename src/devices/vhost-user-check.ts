@@ -16,13 +16,13 @@ export function checkVhostUser({ host, driver }: KindRequest<HostVhostUser>, fac
   if (host.kind === 'vhost-user-net' && !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(host.mac ?? '')) {
     throw refusal('invalid-argument', host, {
       reason: 'a network card needs a hardware address',
-      hint: 'give one such as 52:54:00:12:34:56',
+      hint: 'give one: --mac 52:54:00:12:34:56',
     });
   }
   if (host.kind === 'vhost-user-fs' && !isTag(host.tag ?? '')) {
     throw refusal('invalid-argument', host, {
       reason: `a shared file system needs a tag of 1 to ${longestTag} bytes`,
-      hint: 'give the tag that the guest is to mount',
+      hint: 'give the tag that the guest is to mount: --tag NAME',
     });
   }
   if (host.readOnly) {

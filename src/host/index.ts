@@ -8,4 +8,4 @@ export { hasPFNSignature } from './pmem/pmem-signature.ts';
 export { pmemDeviceInfo } from './pmem/pmem-device-info.ts';
 export { resolveVfioGroup } from './vfio/resolve-vfio.ts';
 export { sysfsIo, type SysfsIo } from './vfio/sysfs-io.ts';
-export { bindGroupToVfio, releaseGroup, type LeasedFunction, type VfioLease } from './vfio/vfio-binding.ts';
+export { bindGroupToVfio, releaseGroup } from './vfio/vfio-binding.ts';

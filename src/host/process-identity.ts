@@ -11,8 +11,13 @@ export function processIdentity(
 ): ProcessIdentity | undefined {
   const stat = procStat(pid, paths);
   if (stat === undefined || isDead(stat)) return undefined;
-  const boot = readText(`${paths.proc}/sys/kernel/random/boot_id`)?.trim();
+  const boot = bootId(paths);
   return { pid, startTime: boot === undefined ? stat.startTicks : `${stat.startTicks}@${boot}` };
+}
+
+/** Tells this boot of the host from every other one; undefined where the kernel does not say. */
+export function bootId(paths: HostPaths = defaultHostPaths): string | undefined {
+  return readText(`${paths.proc}/sys/kernel/random/boot_id`)?.trim();
 }
 
 /** Whether that very process still runs. A zombie does not. */

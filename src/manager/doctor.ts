@@ -5,6 +5,7 @@ import type { Hypervisor } from '../api/hypervisor.ts';
 import { ownPrefix } from '../api/names.ts';
 import { backendNames, unitsOf } from '../api/plan.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
+import { lostBackEnds } from './doctor-back-ends.ts';
 import { orphanReleases } from '../devices/orphan-releases.ts';
 import { socketOwner } from '../host/unix-socket-owner.ts';
 import { vmmPatienceMs, type OperationContext } from '../operations/context.ts';
@@ -22,9 +23,12 @@ export interface Finding {
     | 'vm-unreachable'
     | 'unsettled'
     | 'vanished'
+    | 'backend-lost'
     | 'orphan-device'
     | 'orphan-backend'
-    | 'leftover-directory';
+    | 'leftover-directory'
+    | 'not-given-back'
+    | 'lease-vanished';
   readonly sandbox: string;
   readonly device?: string;
   readonly what: string;
@@ -38,6 +42,7 @@ export async function examine(context: OperationContext, repair: boolean): Promi
   return [
     ...(await unsettled(context, repair)),
     ...(await vanished(context, repair)),
+    ...(await lostBackEnds(context)),
     ...(await orphans(context, repair)),
   ];
 }
@@ -49,6 +54,8 @@ export function examineLost(
   error: VmplugError,
   repair: boolean,
 ): Finding[] {
+  // It is being started: nothing is off.
+  if (error.code === 'operation-in-progress') return [];
   const devices = store.read((tx) => tx.attachments(sandbox.name)).length;
   if (error.code !== 'vm-gone') {
     return [

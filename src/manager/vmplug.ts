@@ -1,34 +1,42 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { AttachmentRecord, DiskOptions } from '../api/attachment.ts';
-import { VirtioBlock, type BlockDriver } from '../api/device-type.ts';
+import type { AttachmentRecord } from '../api/attachment.ts';
 import { hasCode, VmplugError } from '../api/errors.ts';
-import type { Evidence } from '../api/evidence.ts';
-import type { ImageFormat } from '../api/host-device.ts';
-import type { ExchangeOptions, Observation, VmmFacts, VmStatus } from '../api/hypervisor.ts';
-import type { OperationRecord } from '../api/operation.ts';
-import type { Bus } from '../api/place.ts';
+import type { VmmFacts } from '../api/hypervisor.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
-import { isAlive, ownIdentity } from '../host/process-identity.ts';
-import { resolveDisk } from '../host/disk/resolve-disk.ts';
+import { ownIdentity } from '../host/process-identity.ts';
+import { hostSysfs, type HostSysfs } from '../host/vfio/host-sysfs.ts';
 import { attach, planAttach } from '../operations/attach.ts';
-import type { AttachRequest } from '../operations/attach-request.ts';
-import { countPlaces } from '../operations/choose-place.ts';
 import type { OperationContext } from '../operations/context.ts';
 import { detach, type Detached } from '../operations/detach.ts';
+import type { LeaseContext } from '../operations/leases.ts';
 import { releaseAll, settleSandbox } from '../operations/settle.ts';
 import { adoptSandbox } from '../sandbox/adopt.ts';
-import { lifeOf, type Life } from '../sandbox/life.ts';
+import { lifeOf } from '../sandbox/life.ts';
 import { stateDirectory } from '../sandbox/directories.ts';
-import { runSandbox, type RunRequest } from '../sandbox/run.ts';
+import { runSandbox } from '../sandbox/run.ts';
 import type { SandboxReceiverOptions } from '../sandbox/sandbox-receiver.ts';
 import { forgetSandbox, stopSandbox } from '../sandbox/stop.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import type { Store } from '../store/store.ts';
+import {
+  attachRequest,
+  limits,
+  type AttachOptions,
+  type CallOptions,
+  type RunOptions,
+} from './call-options.ts';
 import { Connections } from './connections.ts';
 import { examine, examineLost, leftovers, type Finding } from './doctor.ts';
+import { leftLeases } from './doctor-leases.ts';
+import { giveBackGone, giveBackGroups } from './give-back.ts';
 import { findDevice } from './find-device.ts';
 import { noSandbox } from './listing.ts';
+import { viewDevice, viewVm, type DeviceView, type SandboxView } from './views.ts';
+import { withWhoIsWaitedFor } from './waiting-errors.ts';
 import { SandboxDevices, type SandboxDevicesOptions } from './sandbox-devices.ts';
+
+export type { AttachOptions, CallOptions, ColdPlugOptions, RunOptions } from './call-options.ts';
+export type { DeviceView, SandboxView } from './views.ts';
 
 export interface VmplugOptions {
   /** Where the state is kept; {@link stateDirectory} says which is the default. */
@@ -37,53 +45,9 @@ export interface VmplugOptions {
   readonly lingerMs?: number;
   /** Hears what is being done, for people who watch. */
   readonly onProgress?: (text: string) => void;
+  /** How the drivers of PCI functions are changed: by default in this host's sysfs. */
+  readonly sysfs?: HostSysfs;
 }
-
-/** Limits of one call. */
-export interface CallOptions {
-  /** Milliseconds to wait for the guest or the VMM; 10,000 by default. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-}
-
-export interface AttachOptions extends CallOptions {
-  readonly driver?: BlockDriver;
-  readonly readOnly?: boolean;
-  /** Others that say so too may have the image at the same time, for writing. */
-  readonly shareRw?: boolean;
-  readonly format?: ImageFormat;
-  /** Attach although this host uses the disk: mounted, swap, device-mapper. */
-  readonly force?: boolean;
-  /** The evidence to wait for; `live` by default. */
-  readonly wait?: Evidence;
-  readonly disk?: DiskOptions;
-  /** What a relative source is relative to. */
-  readonly cwd?: string;
-}
-
-/** A sandbox with what its VMM says now. */
-export interface SandboxView {
-  readonly record: SandboxRecord;
-  readonly life: Life;
-  readonly attachments: readonly AttachmentRecord[];
-  /** Missing when the VMM could not be asked; `problem` says why. */
-  readonly live?: {
-    readonly status: VmStatus;
-    readonly buses: readonly Bus[];
-    readonly places: Record<'pci' | 'scsi', { total: number; free: number }>;
-  };
-  readonly problem?: VmplugError;
-}
-
-/** A device with what its VMM says now, and its history. */
-export interface DeviceView {
-  readonly attachment: AttachmentRecord;
-  readonly operations: readonly OperationRecord[];
-  readonly observation?: Observation;
-  readonly problem?: VmplugError;
-}
-
-const defaultTimeoutMs = 10_000;
 
 /**
  * The whole of vmplug as one object: sandboxes, and the devices in them. Several of them, in
@@ -93,11 +57,13 @@ export class Vmplug implements AsyncDisposable {
   readonly stateDir: string;
   readonly #store: Store;
   readonly #connections: Connections;
+  readonly #sysfs: HostSysfs;
   readonly #onProgress: ((text: string) => void) | undefined;
 
   private constructor(store: Store, stateDir: string, options: VmplugOptions) {
     this.#store = store;
     this.stateDir = stateDir;
+    this.#sysfs = options.sysfs ?? hostSysfs;
     this.#connections = new Connections(options.lingerMs ?? 1000);
     this.#onProgress = options.onProgress;
   }
@@ -137,13 +103,26 @@ export class Vmplug implements AsyncDisposable {
   }
 
   /**
-   * Starts a VM with QEMU.
+   * Starts a VM with QEMU. {@link Vmplug.list} has the devices that it has from the start.
    * @throws VmplugError as {@link runSandbox}
    */
-  async run(
-    request: Omit<RunRequest, 'stateDir' | keyof ExchangeOptions> & CallOptions,
-  ): Promise<SandboxRecord> {
-    return runSandbox(this.#store, { ...request, ...limits(request), stateDir: this.stateDir });
+  async run(request: RunOptions): Promise<SandboxRecord> {
+    const { coldPlug = [], wait, ...machine } = request;
+    return runSandbox(this.#store, {
+      ...machine,
+      ...limits(request),
+      stateDir: this.stateDir,
+      sysfs: this.#sysfs,
+      coldPlug: coldPlug.map((device) => {
+        const { source, ...options } = typeof device === 'string' ? { source: device } : device;
+        return attachRequest(source, {
+          ...(wait === undefined ? {} : { wait }),
+          ...options,
+          ...limits(request),
+        });
+      }),
+      ...(this.#onProgress === undefined ? {} : { onProgress: this.#onProgress }),
+    });
   }
 
   /**
@@ -159,6 +138,7 @@ export class Vmplug implements AsyncDisposable {
     const sandbox = this.sandbox(name);
     await this.#connections.drop(name);
     await stopSandbox(this.#store, sandbox, limits(options));
+    await giveBackGroups(this.#leases, { action: 'stop', sandbox: name });
   }
 
   /** @throws VmplugError `sandbox-not-found`, `sandbox-in-use` */
@@ -166,19 +146,21 @@ export class Vmplug implements AsyncDisposable {
     const sandbox = this.sandbox(name);
     await this.#connections.drop(name);
     forgetSandbox(this.#store, sandbox);
+    await giveBackGroups(this.#leases, { action: 'forget', sandbox: name });
   }
 
   /**
-   * Attaches a disk and waits for the evidence that the guest has it.
+   * Attaches a host device and waits for the evidence that the guest has it.
+   * @param source as `parseSource` reads it
    * @throws VmplugError as {@link attach}, `sandbox-not-found`, `vm-gone`, `monitor-busy`
    */
   async attach(sandbox: string, source: string, options: AttachOptions = {}): Promise<AttachmentRecord> {
-    return this.#with(sandbox, options, (context) => attach(context, this.#request(source, options)));
+    return this.#with(sandbox, options, (context) => attach(context, attachRequest(source, options)));
   }
 
   /** What {@link Vmplug.attach} would do, as a record with its plan; changes nothing. */
   async planAttach(sandbox: string, source: string, options: AttachOptions = {}): Promise<AttachmentRecord> {
-    return this.#with(sandbox, options, (context) => planAttach(context, this.#request(source, options)));
+    return this.#with(sandbox, options, (context) => planAttach(context, attachRequest(source, options)));
   }
 
   /**
@@ -187,7 +169,7 @@ export class Vmplug implements AsyncDisposable {
    * @throws VmplugError as {@link detach}, `sandbox-not-found`, `monitor-busy`
    */
   async detach(sandbox: string, device: string, options: CallOptions = {}): Promise<Detached> {
-    const attachment = findDevice(this.list(sandbox), device, sandbox);
+    const attachment = await findDevice(this.list(sandbox), device, { sandbox });
     try {
       return await this.#with(sandbox, options, (context) =>
         detach(context, { device: attachment.id, ...limits(options) }),
@@ -195,6 +177,7 @@ export class Vmplug implements AsyncDisposable {
     } catch (error) {
       const stillThere = this.#store.read((tx) => tx.attachment(attachment.id)) !== undefined;
       if (stillThere || !hasCode(error, 'vm-gone', 'device-not-found')) throw error;
+      await giveBackGone(this.#leases, attachment.id, attachment.source);
       return { attachment, state: hasCode(error, 'vm-gone') ? 'gone' : 'released', timeline: {} };
     }
   }
@@ -214,18 +197,8 @@ export class Vmplug implements AsyncDisposable {
     const record = this.sandbox(name);
     const view = { record, life: lifeOf(record), attachments: this.list(name) };
     try {
-      return await this.#with(name, options, async ({ hypervisor }) => {
-        const [status, buses] = await Promise.all([
-          hypervisor.status(limits(options)),
-          hypervisor.buses({ ...limits(options), fresh: true }),
-        ]);
-        const givenOut = this.#store.read((tx) => tx.takenPlaces(name));
-        const places = {
-          pci: countPlaces(buses, 'pci', givenOut),
-          scsi: countPlaces(buses, 'scsi', givenOut),
-        };
-        return { ...view, attachments: this.list(name), live: { status, buses, places } };
-      });
+      const live = await this.#with(name, options, async (context) => viewVm(context, limits(options)));
+      return { ...view, attachments: this.list(name), live };
     } catch (error) {
       if (!(error instanceof VmplugError)) throw error;
       return { ...view, life: lifeOf(record), attachments: this.list(name), problem: error };
@@ -234,14 +207,13 @@ export class Vmplug implements AsyncDisposable {
 
   /** @throws VmplugError `device-not-found` */
   async inspect(device: string, options: CallOptions = {}): Promise<DeviceView> {
-    const attachment = findDevice(this.list(), device);
+    const attachment = await findDevice(this.list(), device);
     const operations = this.#store.read((tx) => tx.operations({ device: attachment.id }));
     try {
-      return await this.#with(attachment.sandbox, options, async ({ hypervisor }) => {
-        const current = this.#store.read((tx) => tx.attachment(attachment.id)) ?? attachment;
-        const observation = await hypervisor.observe(current.plan.vmmId, current.place, limits(options));
-        return { attachment: current, operations, observation };
-      });
+      const seen = await this.#with(attachment.sandbox, options, async (context) =>
+        viewDevice(context, attachment, limits(options)),
+      );
+      return { ...seen, operations };
     } catch (error) {
       if (!(error instanceof VmplugError)) throw error;
       return { attachment, operations, problem: error };
@@ -260,23 +232,16 @@ export class Vmplug implements AsyncDisposable {
           )),
         );
       } catch (error) {
-        if (!(error instanceof VmplugError)) throw error;
-        findings.push(...examineLost(this.#store, sandbox, error, repair));
+        const known = await withWhoIsWaitedFor(this.#store, sandbox.name, error);
+        if (!(known instanceof VmplugError)) throw known;
+        findings.push(...examineLost(this.#store, sandbox, known, repair));
       }
     }
-    return [...findings, ...(await leftovers(this.#store, this.stateDir, repair))];
-  }
-
-  #request(source: string, options: AttachOptions): AttachRequest {
-    const { readOnly = false, shareRw = false, force = false, format, cwd, signal } = options;
-    return {
-      ...limits(options),
-      driver: options.driver ?? VirtioBlock,
-      options: options.disk ?? {},
-      wait: options.wait ?? 'live',
-      resolve: (recordedFormat) =>
-        resolveDisk(source, { readOnly, shareRw, force, format, cwd, signal, recordedFormat }),
-    };
+    return [
+      ...findings,
+      ...(await leftLeases(this.#leases, repair)),
+      ...(await leftovers(this.#store, this.stateDir, repair)),
+    ];
   }
 
   /** Runs `work` on the sandbox's VM, with everything settled that was left open before. */
@@ -291,14 +256,17 @@ export class Vmplug implements AsyncDisposable {
         this.#keepFacts(sandbox, hypervisor.facts);
         const context = this.#context(sandbox, hypervisor);
         await settleSandbox(context);
+        await giveBackGroups(this.#leases);
         return work(context);
       });
     } catch (error) {
       const ended =
         hasCode(error, 'vm-gone') && (error.facts['ended'] === true || lifeOf(sandbox) === 'ended');
-      if (ended) releaseAll({ store: this.#store, sandbox });
-      if (hasCode(error, 'monitor-busy')) throw this.#withHolder(error, name);
-      throw error;
+      if (ended) {
+        releaseAll({ store: this.#store, sandbox });
+        await giveBackGroups(this.#leases);
+      }
+      throw await withWhoIsWaitedFor(this.#store, name, error);
     }
   }
 
@@ -311,20 +279,8 @@ export class Vmplug implements AsyncDisposable {
     });
   }
 
-  /** Names the operation of ours that keeps the VMM's only connection, if that is what does. */
-  #withHolder(error: VmplugError, sandbox: string): VmplugError {
-    const holder = this.#store.read((tx) =>
-      tx.operations({ sandbox }).find(({ state, owner }) => state === 'running' && isAlive(owner)),
-    );
-    if (holder === undefined) return error;
-    return new VmplugError('monitor-busy', {
-      action: error.action,
-      subject: error.subject,
-      reason: `${error.reason}; vmplug's process ${holder.owner.pid} is using it (${holder.action} of ${holder.device})`,
-      hint: 'wait for it, or give a longer --timeout',
-      cause: error,
-      facts: { ...error.facts, pid: holder.owner.pid, operation: holder.id },
-    });
+  get #leases(): LeaseContext {
+    return { store: this.#store, sysfs: this.#sysfs };
   }
 
   #context(sandbox: SandboxRecord, hypervisor: OperationContext['hypervisor']): OperationContext {
@@ -333,12 +289,8 @@ export class Vmplug implements AsyncDisposable {
       sandbox,
       hypervisor,
       owner: ownIdentity(),
+      sysfs: this.#sysfs,
       ...(this.#onProgress === undefined ? {} : { onProgress: this.#onProgress }),
     };
   }
-}
-
-function limits(options: CallOptions): ExchangeOptions {
-  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
-  return options.signal === undefined ? { timeoutMs } : { timeoutMs, signal: options.signal };
 }

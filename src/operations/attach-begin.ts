@@ -1,16 +1,18 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
 import { VmplugError } from '../api/errors.ts';
 import type { HostDevice } from '../api/host-device.ts';
+import type { GuestNames, Hypervisor } from '../api/hypervisor.ts';
 import { generationOf } from '../api/names.ts';
 import type { OperationRecord } from '../api/operation.ts';
 import { placeKey, type Bus } from '../api/place.ts';
 import { unitsOf } from '../api/plan.ts';
 import { deviceNeeds } from '../devices/kinds.ts';
 import type { Claims, Transaction } from '../store/store.ts';
-import type { AttachRequest } from './attach-request.ts';
+import type { AttachRequest, DecidedRequest } from './attach-request.ts';
 import { choosePlaces } from './choose-place.ts';
 import type { OperationContext } from './context.ts';
 import { draftAttachment } from './draft-attachment.ts';
+import { noNames, refuseTakenName } from './guest-names.ts';
 import { newId, openOperation } from './journal.ts';
 import type { Stopwatch } from './stopwatch.ts';
 
@@ -20,36 +22,62 @@ export interface Begun {
   readonly operation: OperationRecord;
 }
 
-/** Plans, and makes the intent durable: one transaction, before the first side effect. */
+/**
+ * Plans, and makes the intent durable: one transaction, before the first side effect.
+ * @throws VmplugError as {@link enter}
+ */
 export function begin(
   context: OperationContext,
-  request: AttachRequest,
+  request: DecidedRequest,
   host: HostDevice,
   buses: readonly Bus[],
   watch: Stopwatch,
+  names: GuestNames,
 ): Begun {
-  const begun = context.store.write((tx) => {
-    const givenOut = tx.takenPlaces(context.sandbox.name);
-    const attachment = plan(context, request, host, buses, givenOut, nextName(tx, request));
-    watch.lap('plan');
-    refuseSecond(tx, attachment);
-    tx.putAttachment(attachment);
-    tx.claim(host.identities, attachment.id, attachment.sandbox);
-    takePlaces(tx, attachment);
-    if (host.kind === 'block' && host.formatKey !== undefined) {
-      tx.putImageFormat(host.formatKey, host.layers[0].format);
-    }
-    const operation = openOperation(tx, attachment, 'attach', context.owner, request.timeoutMs);
-    return { attachment, operation };
-  });
+  const begun = context.store.write((tx) => enter(tx, context, request, host, buses, watch, names));
   watch.lap('journal');
   return begun;
 }
 
+/** What an attachment is entered with; the VM need not run yet. */
+export type EntryContext = Pick<OperationContext, 'sandbox' | 'owner'> & {
+  readonly hypervisor: Pick<Hypervisor, 'facts'>;
+};
+
+/**
+ * Plans an attach and enters it in the records: attachment, claims, places, operation.
+ * @param names of devices that others may have plugged
+ * @throws VmplugError `already-attached`, `claimed-elsewhere`, `no-free-place`, `bus-not-hotpluggable`,
+ *   `tag-in-use`, `mac-in-use`
+ */
+export function enter(
+  tx: Transaction & Claims,
+  context: EntryContext,
+  request: DecidedRequest,
+  host: HostDevice,
+  buses: readonly Bus[],
+  watch: Stopwatch,
+  names: GuestNames = noNames,
+): Begun {
+  const givenOut = tx.takenPlaces(context.sandbox.name);
+  const attachment = plan(context, request, host, buses, givenOut, nextName(tx, request));
+  watch.lap('plan');
+  refuseSecond(tx, attachment);
+  refuseTakenName(tx, attachment, names);
+  tx.putAttachment(attachment);
+  tx.claim(host.identities, attachment.id, attachment.sandbox);
+  takePlaces(tx, attachment);
+  if (host.kind === 'block' && host.formatKey !== undefined) {
+    tx.putImageFormat(host.formatKey, host.layers[0].format);
+  }
+  const operation = openOperation(tx, attachment, 'attach', context.owner, request.timeoutMs);
+  return { attachment, operation };
+}
+
 /** The attachment as it will be: its place, its names in the VM, its steps. */
 export function plan(
-  context: OperationContext,
-  request: AttachRequest,
+  context: EntryContext,
+  request: DecidedRequest,
   host: HostDevice,
   buses: readonly Bus[],
   givenOut: ReadonlySet<string>,

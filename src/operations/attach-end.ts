@@ -1,13 +1,15 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
-import { hasCode } from '../api/errors.ts';
+import { hasCode, type VmplugError } from '../api/errors.ts';
 import type { OperationState } from '../api/operation.ts';
 import type { Begun } from './attach-begin.ts';
 import { freedMeanwhile, locked, lost, notRecorded, notSeen, refused, silent } from './attach-errors.ts';
 import type { AttachRequest } from './attach-request.ts';
 import type { Confirmation } from './confirm.ts';
+import { notVhostUser, servedDevice, silentBackEnd } from './back-end-errors.ts';
 import { confirmUnits } from './confirm-units.ts';
 import type { OperationContext } from './context.ts';
 import { Deadline } from './deadline.ts';
+import { explained } from './explain-refusal.ts';
 import { closeOperation, updateAttachment } from './journal.ts';
 import { isSilence, settleAfter } from './settle.ts';
 import type { Stopwatch } from './stopwatch.ts';
@@ -24,6 +26,8 @@ export async function giveUp(
       updateAttachment(tx, { ...attachment, state: 'unknown' });
       closeOperation(tx, operation, 'unknown', watch.timeline(), error);
     });
+    const served = servedDevice(attachment);
+    if (served !== undefined && isSilence(error.cause)) return silentBackEnd(attachment, served, error);
     const settled = await settleAfter(context, attachment.id, error);
     return settled === undefined ? error : lost(attachment, settled, error);
   }
@@ -31,6 +35,11 @@ export async function giveUp(
     tx.deleteAttachment(attachment.id);
     closeOperation(tx, operation, 'failed', watch.timeline(), error);
   });
+  const refusal = context.hypervisor.refusalOf(error);
+  if (refusal !== undefined && hasCode(error, 'vmm-refused')) {
+    return explained(context, attachment, refusal, error);
+  }
+  if (context.hypervisor.isNotVhostUser(error)) return notVhostUser(attachment, error);
   return context.hypervisor.isLocked(error) ? locked(attachment, error) : refused(attachment, error);
 }
 
@@ -53,7 +62,7 @@ export async function conclude(
       closeOperation(tx, operation, 'unknown', watch.timeline(), error);
     });
     const settled = await settleAfter(context, attachment.id, error);
-    if (isSilence(error)) throw silent(attachment, error);
+    if (isSilence(error)) throw await noAnswer(attachment, error);
     if (settled === undefined || !hasCode(error, 'outcome-unknown', 'vm-gone')) throw error;
     throw lost(attachment, settled, error);
   }
@@ -79,4 +88,10 @@ export async function conclude(
   watch.lap('record');
   if (reached) return attached(watch.timeline());
   throw notSeen(attachment, confirmation, request.wait, deadline);
+}
+
+/** The VMM took the device and then left a question unanswered. */
+async function noAnswer(attachment: AttachmentRecord, error: unknown): Promise<VmplugError> {
+  const served = servedDevice(attachment);
+  return served === undefined ? silent(attachment, error) : silentBackEnd(attachment, served, error);
 }

@@ -1,4 +1,4 @@
-import type { DiskOptions } from '../api/attachment.ts';
+import type { AttachmentRecord, DiskOptions } from '../api/attachment.ts';
 import type { DeviceDriver } from '../api/device-type.ts';
 import type { Evidence } from '../api/evidence.ts';
 import type { HostDevice, ImageFormat } from '../api/host-device.ts';
@@ -7,7 +7,8 @@ import type { HostDevice, ImageFormat } from '../api/host-device.ts';
 export interface AttachRequest {
   /** Finds out what the source is on this host. */
   readonly resolve: (recordedFormat: (key: string) => ImageFormat | undefined) => Promise<HostDevice>;
-  readonly driver: DeviceDriver;
+  /** As what it is plugged; without one the kind's default on this VMM. */
+  readonly driver?: DeviceDriver | undefined;
   readonly options: DiskOptions;
   /** The evidence to wait for, or the best that the device can show where that is weaker. */
   readonly wait: Evidence;
@@ -16,4 +17,11 @@ export interface AttachRequest {
   readonly signal?: AbortSignal;
   /** The device's id, where somebody has given it one: 16 hexadecimal characters. */
   readonly id?: string;
+  /** Hears what will be done, before the first step goes out. */
+  readonly onPlanned?: ((planned: AttachmentRecord) => void) | undefined;
+}
+
+/** A request whose driver is decided. */
+export interface DecidedRequest extends AttachRequest {
+  readonly driver: DeviceDriver;
 }

@@ -1,13 +1,17 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
 import { VmplugError } from '../api/errors.ts';
 import type { HostDevice } from '../api/host-device.ts';
+import type { GuestNames } from '../api/hypervisor.ts';
 import type { Bus } from '../api/place.ts';
-import { checkDevice } from '../devices/kinds.ts';
+import { checkDevice, driverFor } from '../devices/kinds.ts';
 import { begin, nextName, plan, refuseSecond, takePlaces, type Begun } from './attach-begin.ts';
+import { servedDevice } from './back-end-errors.ts';
 import { conclude, giveUp } from './attach-end.ts';
-import type { AttachRequest } from './attach-request.ts';
+import type { AttachRequest, DecidedRequest } from './attach-request.ts';
 import { vmmPatienceMs, type OperationContext } from './context.ts';
 import { Deadline } from './deadline.ts';
+import { bindGroup, giveBackAfter } from './group-drivers.ts';
+import { namesInGuest, refuseTakenName } from './guest-names.ts';
 import { abandonOperation } from './journal.ts';
 import { runPlan } from './run-plan.ts';
 import { Stopwatch } from './stopwatch.ts';
@@ -21,31 +25,35 @@ const placeTries = 3;
  * evidence that was seen.
  * @throws VmplugError of any code; `deadline-passed` when the evidence did not come in time
  */
-export async function attach(context: OperationContext, request: AttachRequest): Promise<AttachmentRecord> {
+export async function attach(context: OperationContext, wanted: AttachRequest): Promise<AttachmentRecord> {
   const watch = new Stopwatch();
-  const { host, buses } = await prepare(context, request, watch);
+  const { request, host, buses, names } = await prepare(context, wanted, watch);
   context.onProgress?.('plan and journal');
-  const begun = begin(context, request, host, buses, watch);
+  const begun = begin(context, request, host, buses, watch, names);
   try {
+    request.onPlanned?.(begun.attachment);
     return await carryOut(context, request, host, begun, watch);
   } catch (error) {
     abandonOperation(begun.operation, error);
-    throw error;
+    throw await giveBackAfter(context, begun.attachment, error);
   }
 }
 
 async function carryOut(
   context: OperationContext,
-  request: AttachRequest,
+  request: DecidedRequest,
   host: HostDevice,
   begun: Begun,
   watch: Stopwatch,
 ): Promise<AttachmentRecord> {
   let current = begun;
+  // What a program behind a socket answers, the caller's own limit is for.
+  const patienceMs = servedDevice({ host }) === undefined ? vmmPatienceMs : request.timeoutMs;
+  await bindGroup(context, begun, watch, request.signal);
   context.onProgress?.('run');
   for (let tries = 1; ; tries += 1) {
     try {
-      await runPlan(context.hypervisor, current.attachment);
+      await runPlan(context.hypervisor, current.attachment, patienceMs);
       break;
     } catch (error) {
       watch.lap('run');
@@ -66,31 +74,41 @@ async function carryOut(
  */
 export async function planAttach(
   context: OperationContext,
-  request: AttachRequest,
+  wanted: AttachRequest,
 ): Promise<AttachmentRecord> {
   const watch = new Stopwatch();
-  const { host, buses } = await prepare(context, request, watch);
+  const { request, host, buses, names } = await prepare(context, wanted, watch);
   return context.store.read((tx) => {
     const givenOut = tx.takenPlaces(context.sandbox.name);
     const draft = plan(context, request, host, buses, givenOut, nextName(tx, request));
     refuseSecond(tx, draft);
+    refuseTakenName(tx, draft, names);
     for (const identity of host.identities) tx.checkClaim(identity, draft.id, draft.sandbox);
     return { ...draft, timeline: watch.timeline() };
   });
 }
 
+interface Prepared {
+  readonly request: DecidedRequest;
+  readonly host: HostDevice;
+  readonly buses: readonly Bus[];
+  readonly names: GuestNames;
+}
+
 async function prepare(
   context: OperationContext,
-  request: AttachRequest,
+  wanted: AttachRequest,
   watch: Stopwatch,
-): Promise<{ host: HostDevice; buses: Bus[] }> {
-  const host = await request.resolve((key) => context.store.read((tx) => tx.imageFormat(key)));
+): Promise<Prepared> {
+  const host = await wanted.resolve((key) => context.store.read((tx) => tx.imageFormat(key)));
   watch.lap('resolve');
+  const request = { ...wanted, driver: driverFor(host, wanted.driver, context.hypervisor.facts) };
   checkDevice({ driver: request.driver, host, options: request.options }, context.hypervisor.facts);
   const limits = new Deadline(vmmPatienceMs, request.signal).exchange();
-  const [status, buses] = await Promise.all([
+  const [status, buses, names] = await Promise.all([
     context.hypervisor.status(limits),
     context.hypervisor.buses(limits),
+    namesInGuest(context.hypervisor, host, limits),
   ]);
   if (status !== 'running' && request.wait !== 'acknowledged') {
     throw new VmplugError('vm-paused', {
@@ -110,13 +128,13 @@ async function prepare(
       cause: request.signal.reason,
     });
   }
-  return { host, buses };
+  return { request, host, buses, names };
 }
 
 /** Somebody else plugged into our place between the look and the plug: take another one. */
 async function moveElsewhere(
   context: OperationContext,
-  request: AttachRequest,
+  request: DecidedRequest,
   host: HostDevice,
   { attachment, operation }: Begun,
   watch: Stopwatch,

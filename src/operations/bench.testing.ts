@@ -12,6 +12,7 @@ import { placeKey } from '../api/place.ts';
 import { unitsOf } from '../api/plan.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
 import { driverFor } from '../devices/kinds.ts';
+import type { HostSysfs } from '../host/vfio/host-sysfs.ts';
 import { ownIdentity } from '../host/process-identity.ts';
 import {
   SimulatedHypervisor,
@@ -25,6 +26,23 @@ import { attach } from './attach.ts';
 import type { OperationContext } from './context.ts';
 import { detach, type Detached } from './detach.ts';
 import { settleSandbox } from './settle.ts';
+
+const nowhere = '/nonexistent-for-tests';
+
+/** A host without PCI functions whose drivers could be changed. */
+const noFunctions: HostSysfs = {
+  io: {
+    read: (path) => Promise.reject(new Error(`nobody may read ${path}`)),
+    write: (path) => Promise.reject(new Error(`nobody may write ${path}`)),
+  },
+  hooks: {
+    SysDevPrefix: `${nowhere}/dev`,
+    SysIOMMUPath: `${nowhere}/groups`,
+    SysBusPciDevicesPath: `${nowhere}/devices`,
+  },
+  paths: { sys: nowhere, proc: nowhere, dev: nowhere },
+  loadModule: (name) => Promise.reject(new Error(`nobody may load ${name}`)),
+};
 
 /** The identity of a process that cannot run any more. */
 export const deadProcess: ProcessIdentity = { pid: 2 ** 22 + 1, startTime: 'never' };
@@ -61,11 +79,20 @@ export class Bench {
   readonly machine: SimulatedMachine;
   readonly hypervisor: SimulatedHypervisor;
   readonly sandbox: SandboxRecord;
+  /** The drivers of this host's functions; without one there are none, as where vfio-pci has all. */
+  readonly sysfs: HostSysfs;
   /** Set to hear the stages of operations. */
   onProgress: (text: string) => void = () => undefined;
 
-  constructor(store: Store, options: SimulatedMachineOptions & { readonly process?: ProcessIdentity } = {}) {
+  constructor(
+    store: Store,
+    options: SimulatedMachineOptions & {
+      readonly process?: ProcessIdentity;
+      readonly sysfs?: HostSysfs;
+    } = {},
+  ) {
     this.store = store;
+    this.sysfs = options.sysfs ?? noFunctions;
     this.machine = new SimulatedMachine({ name: 'vm1', ...options });
     this.hypervisor = new SimulatedHypervisor(this.machine);
     this.sandbox = {
@@ -86,6 +113,7 @@ export class Bench {
       sandbox: this.sandbox,
       hypervisor: this.hypervisor,
       owner: ownIdentity(),
+      sysfs: this.sysfs,
       onProgress: (text) => this.onProgress(text),
     };
   }

@@ -103,7 +103,7 @@ function noBus(ofKind: readonly Bus[], transport: Place['transport'], sandbox: s
       .slice(0, 8)
       .map((bus) => `${bus.name}: ${bus.refuses}`)
       .join('; ')}`,
-    hint: hints[transport],
+    hint: transport === 'pci' ? noHotplugHint : hints[transport],
     facts: { buses: ofKind.length, transport },
   });
 }
@@ -116,12 +116,14 @@ const places: Readonly<Record<Place['transport'], string>> = {
   ap: 'sets of crypto adapters',
   slot: 'drive slots',
 };
+const noHotplugHint =
+  'plug it as --driver virtio-scsi where the VM has such a controller, or start the VM with pcie-root-ports (vmplug sandbox run --ports N), or with the device (--cold-plug)';
 const hints: Readonly<Record<Place['transport'], string>> = {
   pci: 'detach something, plug it as --driver virtio-scsi, or start the VM with more pcie-root-ports (vmplug sandbox run --ports N)',
   scsi: 'plug it as --driver virtio-blk, or start the VM with a virtio-scsi controller',
   ccw: 'detach something; only s390-ccw-virtio machines have channel devices',
   memory:
-    'start the VM with nvdimm=on, spare memory slots and room above its memory; what is in a slot stays until the VM ends',
+    'start the VM with nvdimm=on, spare memory slots and room above its memory (vmplug sandbox run --memory-slots N --max-memory SIZE); what is in a slot stays until the VM ends',
   ap: 'a guest has one set of crypto adapters: detach the one that it has; only s390x guests have any',
   slot: 'detach something; the number of drives was decided when the VM started',
 };

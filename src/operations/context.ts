@@ -1,6 +1,7 @@
 import type { Hypervisor } from '../api/hypervisor.ts';
 import type { ProcessIdentity } from '../api/operation.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
+import type { HostSysfs } from '../host/vfio/host-sysfs.ts';
 import type { Store } from '../store/store.ts';
 
 /** What an operation works with. */
@@ -10,6 +11,8 @@ export interface OperationContext {
   readonly hypervisor: Hypervisor;
   /** This process. */
   readonly owner: ProcessIdentity;
+  /** The drivers of this host's PCI functions. */
+  readonly sysfs: HostSysfs;
   /** Hears the stages as they come, for people who watch. */
   readonly onProgress?: (text: string) => void;
 }

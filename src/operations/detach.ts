@@ -1,10 +1,12 @@
 import type { AttachmentRecord, AttachmentState } from '../api/attachment.ts';
 import { hasCode, VmplugError } from '../api/errors.ts';
 import type { OperationRecord, Timeline } from '../api/operation.ts';
+import { unitsOf } from '../api/plan.ts';
 import { vmmPatienceMs, type OperationContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { notFreed, notReleased, refusedByVmm, type UnplugEnd } from './detach-errors.ts';
 import { forgetAttachment } from './forget-attachment.ts';
+import { giveBackDetached } from './group-drivers.ts';
 import { abandonOperation, closeOpen, closeOperation, openOperation, updateAttachment } from './journal.ts';
 import { putBack } from './put-back.ts';
 import { releaseBackends } from './run-plan.ts';
@@ -31,21 +33,32 @@ export interface Detached {
  * Detaches a device: journal, ask the guest to let go, wait until the VMM confirms it, release
  * the back end, record. Place, claim and back end stay taken until the removal is confirmed.
  * @throws VmplugError `device-not-found`, `vm-paused`, `unplug-refused`, `deadline-passed` (the
- * request stands; a late answer settles it), `outcome-unknown`
+ * request stands; a late answer settles it), `outcome-unknown`, also when it is released and its
+ * IOMMU group could not be given back
  */
 export async function detach(context: OperationContext, request: DetachRequest): Promise<Detached> {
   const watch = new Stopwatch();
   const status = await context.hypervisor.status({ timeoutMs: vmmPatienceMs });
-  if (status === 'paused') throw paused(context.sandbox.name, request.device);
+  if (status === 'paused' && (await vmHas(context, request.device))) {
+    throw paused(context.sandbox.name, request.device);
+  }
   watch.lap('resolve');
   const begun = begin(context, request);
   watch.lap('journal');
   try {
-    return await carryOut(context, request, begun, watch);
+    return await giveBackDetached(context, await carryOut(context, request, begun, watch), watch);
   } catch (error) {
     abandonOperation(begun.operation, error);
     throw error;
   }
+}
+
+/** Whether the VM has any of a device: what it has not needs no guest to let go of it. */
+async function vmHas({ store, hypervisor }: OperationContext, device: string): Promise<boolean> {
+  const attachment = store.read((tx) => tx.attachment(device));
+  if (attachment === undefined) return true;
+  const { devices } = await hypervisor.inventory({ timeoutMs: vmmPatienceMs });
+  return unitsOf(attachment).some(({ vmmId }) => devices.includes(vmmId));
 }
 
 async function carryOut(

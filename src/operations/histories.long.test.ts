@@ -9,7 +9,7 @@ test('long histories of two sandboxes and their devices, many of them', async ()
       fc.array(happenings, { minLength: 30, maxLength: 120, size: 'max' }),
       async (history) => {
         using kept = new TestStore();
-        const world = new World(kept.store);
+        using world = new World(kept.store);
         for (const happening of history) await world.happen(happening);
         await world.end();
       },

@@ -7,7 +7,7 @@ test('whatever happens to two sandboxes, disks, a group and a network card, no d
   await fc.assert(
     fc.asyncProperty(fc.array(happenings, { minLength: 1, maxLength: 30, size: 'max' }), async (history) => {
       using kept = new TestStore();
-      const world = new World(kept.store);
+      using world = new World(kept.store);
       for (const happening of history) await world.happen(happening);
       await world.end();
     }),

@@ -7,12 +7,14 @@ import { unitsOf } from '../api/plan.ts';
 import { rootPorts } from '../hypervisors/simulated/index.ts';
 import type { Store } from '../store/store.ts';
 import { Bench, deadProcess, testDisk } from './bench.testing.ts';
+import { GroupHost } from './histories-host.testing.ts';
 import { testGroup, testSocket } from './hosts.testing.ts';
+import { giveBackFreed } from './leases.ts';
 import { settleAttachment } from './settle.ts';
 
 /**
  * One thing that happens in a history of two sandboxes, a few disks, an IOMMU group of two functions
- * and a network card that another program serves. `device` counts through these.
+ * on a driver of the host, and a network card that another program serves. `device` counts through these.
  */
 export type Happening =
   | { readonly what: 'attach' | 'detach'; readonly vm: number; readonly device: number }
@@ -33,7 +35,7 @@ export type Happening =
     }
   | { readonly what: 'guest turns'; readonly vm: number; readonly to: Answer }
   | {
-      /** The process dies before or after an exchange of an attach or detach. */
+      /** The process dies before or after an exchange of an attach or detach, or a write to sysfs. */
       readonly what: 'killed';
       readonly vm: number;
       readonly device: number;
@@ -70,6 +72,7 @@ const stages = [
   'chardev-remove',
   'blockdev-del',
 ];
+const sysfsWrite = 'sysfs';
 
 export const happenings: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ what: fc.constant('attach' as const), vm, device }) },
@@ -94,23 +97,26 @@ export const happenings: fc.Arbitrary<Happening> = fc.oneof(
       vm,
       device,
       doing: fc.constantFrom('attach' as const, 'detach' as const),
-      at: fc.constantFrom(...stages),
+      at: fc.constantFrom(...stages, sysfsWrite, sysfsWrite),
       before: fc.boolean(),
     }),
   },
 );
 
 /** Two sandboxes on one store, and what a simple model expects of them. */
-export class World {
+export class World implements Disposable {
   readonly benches: readonly Bench[];
   /** In which sandbox a device is recorded, by the model. */
   readonly #held = new Map<number, number>();
   readonly #ids = new Set<string>();
   /** How the guest treats what it treats in a way of its own, by the VMM's name of it. */
   readonly #answers = new Map<string, Answer>();
+  readonly #host = new GroupHost();
+  readonly #store: Store;
   #dead = false;
 
   constructor(store: Store) {
+    this.#store = store;
     const write: Store['write'] = (work) => {
       if (this.#dead) throw new Error('the process is dead');
       return store.write(work);
@@ -121,7 +127,12 @@ export class World {
       writeSoon: write,
       [Symbol.dispose]: () => undefined,
     };
-    this.benches = ['vm1', 'vm2'].map((name) => new Bench(mortal, { name, buses: rootPorts(ports) }));
+    const sysfs = this.#host.sysfs({ isDead: () => this.#dead, die: () => (this.#dead = true) });
+    this.benches = ['vm1', 'vm2'].map((name) => new Bench(mortal, { name, buses: rootPorts(ports), sysfs }));
+  }
+
+  [Symbol.dispose](): void {
+    this.#host[Symbol.dispose]();
   }
 
   async happen(happening: Happening): Promise<void> {
@@ -173,6 +184,7 @@ export class World {
       for (const { source } of hosts) bench.expectNothingLeft(source);
       expect(bench.machine.backEnds.names).toEqual([]);
     }
+    this.#host.expectAsBefore(this.#store);
   }
 
   check(): void {
@@ -185,6 +197,7 @@ export class World {
       expect(recorded.sort()).toEqual(expected.map(([each]) => hostAt(each).source).sort());
       this.#checkNames(bench);
     }
+    this.#host.check(this.#store, this.#held.has(theGroup));
   }
 
   async #attach(bench: Bench, index: number, each: number): Promise<void> {
@@ -249,6 +262,7 @@ export class World {
 
   async #settle(bench: Bench, index: number): Promise<void> {
     await bench.settle();
+    await giveBackFreed(bench.context);
     for (const [each, holder] of this.#held) {
       if (holder === index && this.#attachmentOf(bench, each) === undefined) this.#held.delete(each);
     }
@@ -278,15 +292,18 @@ export class World {
         });
       }
     });
+    this.#host.lastWrite = at === sysfsWrite ? { before } : undefined;
     const id = this.#attachmentOf(bench, device)?.id;
     const context = { owner: deadProcess };
     const name = { id: `${vm}${device}`.padStart(16, '0') };
     if (doing === 'attach') await bench.attach(hostAt(device), name, context).catch(() => undefined);
     else if (id !== undefined) await bench.detach(id, { timeoutMs: 3 }, context).catch(() => undefined);
     stop();
+    this.#host.lastWrite = undefined;
     this.#dead = false;
     bench.machine.faults.clear();
     await bench.settle();
+    await giveBackFreed(bench.context);
     // What became of it nobody could foretell; from here on it has to stay that way.
     const isHeld = this.#attachmentOf(bench, device) !== undefined;
     if (isHeld) this.#held.set(device, vm);

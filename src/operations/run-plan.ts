@@ -19,13 +19,18 @@ import { Sleeper } from './wait.ts';
  * itself when the one before it did. When one fails, those that worked are undone, last first.
  * @throws VmplugError what the VMM said, with `facts.undone`; `outcome-unknown` when the
  * connection was lost in between or an undo failed, and the VMM has to be asked
+ * @param patienceMs milliseconds for the VMM to answer
  */
-export async function runPlan(hypervisor: Hypervisor, attachment: AttachmentRecord): Promise<void> {
+export async function runPlan(
+  hypervisor: Hypervisor,
+  attachment: AttachmentRecord,
+  patienceMs = vmmPatienceMs,
+): Promise<void> {
   const { plan } = attachment;
   const replies = await Promise.allSettled(
     hypervisor.submit(
       plan.steps.map((step) => step.run),
-      { timeoutMs: vmmPatienceMs },
+      { timeoutMs: patienceMs },
     ),
   );
   const failed = replies.find((reply) => reply.status === 'rejected');

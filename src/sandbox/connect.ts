@@ -2,12 +2,12 @@ import { hasCode, VmplugError } from '../api/errors.ts';
 import type { ExchangeOptions, Hypervisor } from '../api/hypervisor.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
 import { QemuHypervisor } from '../hypervisors/qemu/index.ts';
-import { lifeOf, lifeSoon } from './life.ts';
+import { isStarting, lifeOf, lifeSoon } from './life.ts';
 
 /**
  * Connects to the VMM of a sandbox.
  * @throws VmplugError `vm-gone` when the VM has surely ended; `outcome-unknown` when it cannot
- * be reached and may still run; `monitor-busy`, `not-qmp`
+ * be reached and may still run; `operation-in-progress` while it is being started; `monitor-busy`, `not-qmp`
  */
 export async function connectSandbox(sandbox: SandboxRecord, options: ExchangeOptions): Promise<Hypervisor> {
   if (lifeOf(sandbox) === 'ended') throw gone(sandbox);
@@ -19,7 +19,7 @@ export async function connectSandbox(sandbox: SandboxRecord, options: ExchangeOp
     const life = await lifeSoon(sandbox);
     if (life === 'ended' || (life === 'unknown' && error.facts['reason'] === 'refused'))
       throw gone(sandbox, error);
-    throw unreachable(sandbox, error);
+    throw isStarting(sandbox) ? beingStarted(sandbox, 'reach the VM of', error) : unreachable(sandbox, error);
   }
 }
 
@@ -31,6 +31,17 @@ function gone(sandbox: SandboxRecord, cause?: unknown): VmplugError {
     reason: `it has ended${pid}`,
     facts: { ended: true },
     hint: `what it held is free again; vmplug sandbox forget ${sandbox.name} removes the record`,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** Its VM is not up yet. */
+export function beingStarted(sandbox: SandboxRecord, action: string, cause?: unknown): VmplugError {
+  return new VmplugError('operation-in-progress', {
+    action,
+    subject: sandbox.name,
+    reason: `process ${sandbox.starter?.pid ?? '(unknown)'} is starting it`,
+    hint: 'wait until it is up, or end that process',
     ...(cause === undefined ? {} : { cause }),
   });
 }

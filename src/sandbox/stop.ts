@@ -4,12 +4,14 @@ import type { ExchangeOptions } from '../api/hypervisor.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
 import { QemuHypervisor } from '../hypervisors/qemu/index.ts';
 import type { Store } from '../store/store.ts';
-import { lifeOf, lifeSoon } from './life.ts';
+import { beingStarted } from './connect.ts';
+import { isStarting, lifeOf, lifeSoon } from './life.ts';
 
 /**
  * Ends a VM that vmplug started, by `quit` and if that does not help by a signal, and forgets
  * it with all that its devices held. Only when the process is seen to be gone is anything freed.
- * @throws VmplugError `sandbox-in-use` for a VM of somebody else's; `deadline-passed`
+ * @throws VmplugError `sandbox-in-use` for a VM of somebody else's; `operation-in-progress` while it
+ *   is about to be started; `deadline-passed`
  */
 export async function stopSandbox(
   store: Store,
@@ -24,6 +26,7 @@ export async function stopSandbox(
       hint: `stop it where it was started; vmplug sandbox forget ${sandbox.name} removes the record`,
     });
   }
+  if (sandbox.process === undefined && isStarting(sandbox)) throw beingStarted(sandbox, 'stop');
   await endProcess(sandbox, options);
   forgetIf(store, sandbox, () => undefined);
 }

@@ -65,4 +65,12 @@ export const migrations: readonly string[] = [
     document TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  // A lease names an attachment and a sandbox without referring to them: it outlives both.
+  `
+  CREATE TABLE leases (
+    iommu_group TEXT PRIMARY KEY,
+    device TEXT NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

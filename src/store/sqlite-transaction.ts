@@ -9,6 +9,7 @@ import {
   type ImageFormat,
 } from '../api/host-device.ts';
 import { parseExact, stringifyExact } from '../api/exact-json.ts';
+import type { LeaseRecord } from '../api/lease.ts';
 import type { ManagedDeviceRecord } from '../api/managed-device.ts';
 import type { OperationRecord } from '../api/operation.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
@@ -212,6 +213,30 @@ export class SqliteTransaction implements Transaction, Claims {
       sandbox: String(row['sandbox']),
       mode: known(claimModes, row['mode']),
     }));
+  }
+
+  leases(): LeaseRecord[] {
+    return this.#records('SELECT record FROM leases ORDER BY iommu_group');
+  }
+
+  freedLeases(): LeaseRecord[] {
+    return this.#records(
+      'SELECT record FROM leases WHERE device NOT IN (SELECT id FROM attachments) ORDER BY iommu_group',
+    );
+  }
+
+  putLease(record: LeaseRecord): void {
+    this.#run(
+      `INSERT INTO leases (iommu_group, device, record) VALUES (?, ?, ?)
+       ON CONFLICT (iommu_group) DO UPDATE SET device = excluded.device, record = excluded.record`,
+      record.group,
+      record.device,
+      stringifyExact(record),
+    );
+  }
+
+  deleteLease(group: string): void {
+    this.#run('DELETE FROM leases WHERE iommu_group = ?', group);
   }
 
   imageFormat(key: string): ImageFormat | undefined {

@@ -1,5 +1,6 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
 import type { HostIdentity, ImageFormat } from '../api/host-device.ts';
+import type { LeaseRecord } from '../api/lease.ts';
 import type { ManagedDeviceRecord } from '../api/managed-device.ts';
 import type { OperationRecord } from '../api/operation.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
@@ -48,6 +49,14 @@ export interface Transaction {
   /** @throws VmplugError `no-free-place` when it is given out already */
   takePlace(sandbox: string, place: string, device: string): void;
   freePlaces(device: string): void;
+
+  /** The IOMMU groups that were given to vfio-pci and are to be given back. */
+  leases(): LeaseRecord[];
+  /** Those of attachments that are gone. */
+  freedLeases(): LeaseRecord[];
+  /** One for each group: what is there is replaced. */
+  putLease(record: LeaseRecord): void;
+  deleteLease(group: string): void;
 
   imageFormat(key: string): ImageFormat | undefined;
   putImageFormat(key: string, format: ImageFormat): void;

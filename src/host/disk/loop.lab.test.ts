@@ -2,7 +2,8 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { linkSync, mkdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { guardDirectory } from '../../../lab/guard/guard.ts';
 import { blockUses } from './block-in-use.ts';
 import { deviceNumber, fileKey } from '../device-number.ts';
 import { defaultHostPaths } from '../host-paths.ts';
@@ -35,6 +36,7 @@ function bench(): Disposable & {
   const stack = new DisposableStack();
   try {
     const directory = stack.use(temporaryDirectory()).path;
+    guardDirectory(directory);
     const image = join(directory, 'a.img');
     writeFileSync(image, '');
     truncateSync(image, 8 << 20);
@@ -114,8 +116,11 @@ describe.skipIf(!usable)('a loop device', () => {
   });
 
   it('is refused when nothing is bound to it', async () => {
-    const node = run('losetup', '-f');
-    await expect(resolve(node)).rejects.toMatchObject({ code: 'source-unsuitable' });
+    // Another test may take the free one before it is looked at.
+    await vi.waitFor(
+      () => expect(resolve(run('losetup', '-f'))).rejects.toMatchObject({ code: 'source-unsuitable' }),
+      10_000,
+    );
   });
 
   it('is in use while it is swap space', async () => {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { guardDirectory } from '../../../lab/guard/guard.ts';
 import { deviceNumber } from '../device-number.ts';
 import { temporaryDirectory } from '../host.testing.ts';
 import { pmemDeviceInfo } from './pmem-device-info.ts';
@@ -19,6 +20,7 @@ function bench(size: number, ...options: string[]) {
   const stack = new DisposableStack();
   try {
     const directory = stack.use(temporaryDirectory()).path;
+    guardDirectory(directory);
     const image = join(directory, 'a.img');
     writeFileSync(image, Buffer.concat([Buffer.alloc(4096), Buffer.from('NVDIMM_PFN_INFO')]));
     truncateSync(image, size);

@@ -50,7 +50,7 @@ describe('a physical NIC', () => {
     using host = fakeSysfs();
     host.addFunction('0000:02:00.0', { driver: 'e1000e' });
     await expect(bindDevicetoVFIO('0000:02:00.0', 'e1000e', ids, host.io, host)).rejects.toMatchObject({
-      code: 'source-unsuitable',
+      code: 'no-iommu',
     });
     expect(host.writes).toEqual([]);
   });

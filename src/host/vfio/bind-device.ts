@@ -27,7 +27,7 @@ export async function bindDevicetoVFIO(
 ): Promise<string> {
   const bus = pciBus(hooks, io);
   const address = formatPciAddress(parsePciAddress(bdf));
-  const group = groupOfFunction(bdf, join(bus.path, 'devices', address));
+  const group = groupOfFunction(bdf, join(bus.path, 'devices', address), hooks);
   checkIds(bdf, address, vendorDevice, bus);
   const move = await moveToVfio(bdf, address, bus);
   await moveFunctions(bdf, move === undefined ? [] : [move], bus, signal);

@@ -1,5 +1,6 @@
-import { existsSync, readlinkSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import type { HostHooks } from '../../api/config.ts';
 import { VFIODeviceAPType } from '../../api/device-info.ts';
 import { attribute } from '../disk/block-device.ts';
 import { vfioError } from './vfio-errors.ts';
@@ -7,9 +8,13 @@ import { isBridge, mediatedTypeOf } from './vfio-function.ts';
 
 /**
  * The number of the IOMMU group of the PCI function in this sysfs directory.
- * @throws VmplugError `pci-device-not-found`, `source-unsuitable`
+ * @throws VmplugError `pci-device-not-found`, `source-unsuitable`; `no-iommu` when there is no group at all
  */
-export function groupOfFunction(source: string, directory: string): string {
+export function groupOfFunction(
+  source: string,
+  directory: string,
+  { SysIOMMUPath }: Pick<HostHooks, 'SysIOMMUPath'>,
+): string {
   if (!existsSync(directory)) {
     throw vfioError('pci-device-not-found', source, 'this host has no PCI device of that address', {
       hint: 'lspci -D lists them, with their domains',
@@ -20,10 +25,23 @@ export function groupOfFunction(source: string, directory: string): string {
       hint: 'plug a device behind it',
     });
   }
+  if (!hasGroups(SysIOMMUPath)) {
+    throw vfioError('no-iommu', source, 'this host has no IOMMU, or it is off: there are no IOMMU groups', {
+      hint: 'turn the IOMMU on: VT-d or AMD-Vi in the firmware (BIOS), and intel_iommu=on on the command line of the kernel',
+    });
+  }
   return groupLink(source, directory, {
-    reason: 'it is in no IOMMU group',
-    hint: 'turn the IOMMU on: VT-d or AMD-Vi in the firmware, and intel_iommu=on on the command line of the kernel',
+    reason: 'it is in no IOMMU group, although this host has some',
+    hint: 'the IOMMU does not reach this device: lspci -vv and dmesg | grep -i iommu tell more',
   });
+}
+
+function hasGroups(path: string): boolean {
+  try {
+    return readdirSync(path).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -91,8 +91,17 @@ describe('a VFIO source', () => {
     using host = fakeSysfs();
     host.addFunction('0000:02:00.0', { driver: 'vfio-pci' });
     await expect(resolveVfioGroup('vfio:0000:02:00.0', host)).rejects.toMatchObject({
-      code: 'source-unsuitable',
+      code: 'no-iommu',
       hint: expect.stringContaining('intel_iommu=on'),
+    });
+  });
+
+  it('that the IOMMU does not reach is told from no IOMMU', async () => {
+    using host = fakeSysfs();
+    host.addFunction('0000:02:00.0', { driver: 'vfio-pci' });
+    host.addFunction('0000:03:00.0', { driver: 'vfio-pci', group: '1' });
+    await expect(resolveVfioGroup('vfio:0000:02:00.0', host)).rejects.toMatchObject({
+      code: 'source-unsuitable',
     });
   });
 

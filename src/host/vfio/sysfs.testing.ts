@@ -12,6 +12,7 @@ import type { HostHooks } from '../../api/config.ts';
 import { VmplugError } from '../../api/errors.ts';
 import { temporaryDirectory } from '../host.testing.ts';
 import type { HostPaths } from '../host-paths.ts';
+import type { HostSysfs } from './host-sysfs.ts';
 import type { SysfsIo } from './sysfs-io.ts';
 
 export interface FakeFunction {
@@ -36,20 +37,31 @@ export interface FakeFunction {
 /** What happens to the n-th write, from 0. */
 export type Fault = 'none' | 'fails' | 'works-but-fails' | 'never-ends';
 
-export interface FakeSysfs extends Disposable {
-  paths: HostPaths;
-  hooks: HostHooks;
+export interface FakeSysfs extends HostSysfs, Disposable {
+  readonly paths: HostPaths;
+  readonly hooks: HostHooks;
   /** Behaves as the kernel does when a driver is bound and unbound. */
-  io: SysfsIo;
+  readonly io: SysfsIo;
   /** `<what>=<text>` of each write: `0000:02:00.0/driver/unbind=0000:02:00.0`. */
   writes: string[];
   faults: Fault[];
+  /** What {@link HostSysfs.loadModule} was asked for; it loads what is in `loadable`. */
+  loaded: string[];
+  loadable: string[];
   addFunction(address: string, parts?: FakeFunction): void;
   /** With `ap` it is one of the AP bus. */
   addMediated(uuid: string, parts: { group?: string; driver?: string; ap?: boolean }): void;
   addDriver(name: string): void;
   removeDriver(name: string): void;
   addGroupNode(group: string): void;
+  /** Writes a file below the root: `proc/self/mountinfo`, `sys/…`. */
+  write(path: string, text: string): void;
+  /** An attribute of a function. */
+  setAttribute(address: string, name: string, value: string): void;
+  /** A disk of a function. */
+  addDisk(address: string, name: string, number: string): void;
+  /** A network interface of a function; `flags` as the kernel has them: `0x1003`. */
+  addInterface(address: string, name: string, flags: string): void;
   /** `driver|override` of a function. */
   binding(address: string): string;
   remove(address: string): void;
@@ -114,6 +126,7 @@ export function fakeSysfs(): FakeSysfs {
   };
 
   addDriver('vfio-pci');
+  write(join(temporary.path, 'proc/self/mountinfo'), '');
   const fake: FakeSysfs = {
     paths: { sys, dev, proc: join(temporary.path, 'proc') },
     hooks: {
@@ -123,6 +136,13 @@ export function fakeSysfs(): FakeSysfs {
     },
     writes: [],
     faults: [],
+    loaded: [],
+    loadable: [],
+    async loadModule(name) {
+      fake.loaded.push(name);
+      if (!fake.loadable.includes(name)) throw new Error(`modprobe: FATAL: Module ${name} not found`);
+      addDriver(name);
+    },
     io: {
       read: async (path) => readFileSync(path, 'utf8'),
       write: async (path, text) => {
@@ -161,6 +181,20 @@ export function fakeSysfs(): FakeSysfs {
     },
     addDriver,
     removeDriver: (name) => rmSync(join(bus, 'drivers', name), { recursive: true }),
+    write: (path, text) => write(join(temporary.path, path), text),
+    setAttribute: (address, name, value) => write(join(homeOf(address), name), `${value}\n`),
+    addDisk(address, name, number) {
+      const home = join(homeOf(address), 'block', name);
+      for (const [key, value] of Object.entries({ dev: number, size: '2048', ro: '0' }))
+        write(join(home, key), `${value}\n`);
+      link(join(sys, 'block', name), home);
+      link(join(sys, 'dev/block', number), home);
+    },
+    addInterface(address, name, flags) {
+      const home = join(homeOf(address), 'net', name);
+      write(join(home, 'flags'), `${flags}\n`);
+      link(join(sys, 'class/net', name), home);
+    },
     addGroupNode: (group) => write(join(dev, 'vfio', group), ''),
     binding: (address) => `${driverOf(address) ?? 'none'}|${overrideOf(address) ?? 'none'}`,
     remove(address) {

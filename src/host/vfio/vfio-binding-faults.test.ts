@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { VmplugError } from '../../api/errors.ts';
+import type { VfioLease } from '../../api/lease.ts';
 import { fakeSysfs, type FakeFunction, type FakeSysfs, type Fault } from './sysfs.testing.ts';
-import { bindGroupToVfio, releaseGroup, type VfioLease } from './vfio-binding.ts';
+import { bindGroupToVfio, releaseGroup } from './vfio-binding.ts';
 
 const driver = fc.constantFrom(null, 'nvme', 'e1000e', 'vfio-pci');
 const override = fc.constantFrom(null, 'nvme', 'vfio-pci', 'absent');

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { defaultHostHooks, type HostHooks } from '../../api/config.ts';
 import { VFIODeviceNormalType } from '../../api/device-info.ts';
+import type { LeasedFunction, VfioLease } from '../../api/lease.ts';
 import { deviceLogger } from '../../api/logger.ts';
 import { membersOfGroup } from './iommu-group.ts';
 import { bindingOf, moveFunctions, putBack, type PciBus } from './move-functions.ts';
@@ -9,19 +10,6 @@ import { boundDriver, isVfioPciDriver, type BindingState } from './pci-driver.ts
 import type { SysfsIo } from './sysfs-io.ts';
 import { bindingFailed, bindingUnknown, driverNotLoaded, type Misplaced } from './vfio-binding-errors.ts';
 import { givenToVfio, planMove, type FunctionMove } from './vfio-binding-plan.ts';
-
-/** What to give back: plain data, to be kept for as long as the group is with vfio-pci. */
-export interface VfioLease {
-  /** Its number below `/sys/kernel/iommu_groups`. */
-  readonly group: string;
-  /** The functions that were given to vfio-pci, as they were before. */
-  readonly functions: readonly LeasedFunction[];
-}
-
-export interface LeasedFunction extends BindingState {
-  /** With its domain. */
-  readonly address: string;
-}
 
 export interface BindingOptions {
   readonly hooks?: HostHooks | undefined;
@@ -44,13 +32,33 @@ export async function bindGroupToVfio(
   const bus = pciBus(hooks, io);
   const members = await membersOfGroup(group, hooks);
   const functions = members.filter(({ member }) => member.Type === VFIODeviceNormalType);
+  const addresses = functions.map(({ member }) => member.BDF);
+  const moves = await movesToVfio(`IOMMU group ${group}`, addresses, bus);
+  await moveFunctions(`IOMMU group ${group}`, moves, bus, signal);
+  return { group, functions: leasedBy(moves) };
+}
+
+/** What has to be given back after `moves`. */
+export function leasedBy(moves: readonly FunctionMove[]): LeasedFunction[] {
+  return moves.map(({ address, from }) => ({ address, ...from }));
+}
+
+/**
+ * The moves that give functions to vfio-pci; those that have it, or a variant of it, are left out.
+ * @param subject what moves, for errors
+ * @throws VmplugError `unsupported` when vfio-pci is not loaded, `source-unsuitable`; changes nothing
+ */
+export async function movesToVfio(
+  subject: string,
+  addresses: readonly string[],
+  bus: PciBus,
+): Promise<FunctionMove[]> {
   const moves: FunctionMove[] = [];
-  for (const { member } of functions) {
-    const move = await moveToVfio(`IOMMU group ${group}`, member.BDF, bus);
+  for (const address of addresses) {
+    const move = await moveToVfio(subject, address, bus);
     if (move !== undefined) moves.push(move);
   }
-  await moveFunctions(`IOMMU group ${group}`, moves, bus, signal);
-  return { group, functions: moves.map(({ address, from }) => ({ address, ...from })) };
+  return moves;
 }
 
 /**

@@ -51,7 +51,7 @@ function checkedMac(mac: string): string {
 }
 
 function checkTag(tag: string | undefined): void {
-  const hint = 'give the name that the guest is to mount it by';
+  const hint = 'give the name that the guest is to mount it by: --tag NAME';
   if (tag === undefined || tag === '') throw invalid('tag', tag ?? '', 'vhost-user-fs needs a tag', hint);
   const bytes = new TextEncoder().encode(tag).length;
   if (bytes > longestTag) throw invalid('tag', tag, `it has ${bytes} bytes, at most ${longestTag} fit`, hint);

@@ -23,6 +23,7 @@ describe('7.5 QEMU bridges', () => {
     ['pc', -1],
     ['q35', 0.5],
     ['s390-ccw-virtio', 1],
+    ['virt', 1],
   ] as const)('refused: %s with %s bridges', (machine, bridges) => {
     expect(() => pciBridges({ machine, ports: 0, bridges })).toThrow(
       expect.objectContaining({ code: 'invalid-argument', subject: String(bridges) }),

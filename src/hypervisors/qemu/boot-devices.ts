@@ -1,6 +1,6 @@
 import { VmplugError } from '../../api/errors.ts';
 import type { JsonObject } from '../../api/json.ts';
-import type { QemuMachine } from './machine-options.ts';
+import type { MachineType, QemuMachine } from './machine-options.ts';
 
 /** The slot of the first bridge or port on the root bus: below are devices of the machine itself. */
 const firstSlot = 2;
@@ -8,6 +8,10 @@ const firstSlot = 2;
 const freeSlots = 28;
 const functionsPerSlot = 8;
 const mostBridges = 5;
+/** Machines with a conventional PCI bus, or with room for a bridge to one. */
+const hasBridges: ReadonlySet<MachineType> = new Set(['q35', 'pc']);
+/** Machines with a root complex, whose ports take hot-plug. */
+const hasRootPorts: ReadonlySet<MachineType> = new Set(['q35', 'virt']);
 
 /** Where the SCSI controller is: behind the slots for ports and bridges. */
 export const scsiSlot = 0x1e;
@@ -29,8 +33,8 @@ type BusOptions = Pick<QemuMachine, 'machine' | 'ports' | 'bridges'>;
  * @throws VmplugError `invalid-argument`
  */
 export function pciBridges({ machine, bridges = 0 }: BusOptions): BootBridge[] {
-  const most = machine === 's390-ccw-virtio' ? 0 : mostBridges;
-  const what = machine === 's390-ccw-virtio' ? `PCI bridges of ${machine}` : 'PCI bridges';
+  const most = hasBridges.has(machine) ? mostBridges : 0;
+  const what = hasBridges.has(machine) ? 'PCI bridges' : `PCI bridges of ${machine}`;
   checkCount('bridges', bridges, most, what, `for example ${Math.min(1, most)}`);
   return Array.from({ length: bridges }, (_, index) => ({
     id: `pci-bridge-${index}`,
@@ -40,12 +44,12 @@ export function pciBridges({ machine, bridges = 0 }: BusOptions): BootBridge[] {
 }
 
 /**
- * The root ports of a VM; q35 only. A slot for each while there are enough: a path of slots then
+ * The root ports of a VM; q35 and virt only. A slot for each while there are enough: a path of slots then
  * leads to one port only. Pure.
  * @throws VmplugError `invalid-argument`
  */
 export function rootPorts(vm: BusOptions): BootBridge[] {
-  if (vm.machine !== 'q35') return [];
+  if (!hasRootPorts.has(vm.machine)) return [];
   const first = firstSlot + pciBridges(vm).length;
   const slots = firstSlot + freeSlots - first;
   checkCount('root ports', vm.ports, functionsPerSlot * slots, 'ports', 'for example --ports 8');

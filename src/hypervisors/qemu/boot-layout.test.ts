@@ -20,6 +20,19 @@ test('q35: the units of the controller, the ports, the bridges behind which port
   ]);
 });
 
+test('native hot-plug: the method is the port’s own, and bridges have no places', () => {
+  const methods = (buses: Bus[]): unknown[] =>
+    buses.flatMap(({ kind, places }) =>
+      [...places].flatMap((place) => (place.transport === 'pci' ? [[kind, place.unplug]] : [])),
+    );
+  const port = ['pcie-root-port', 'pcie-native'];
+  expect(methods(bootBuses({ machine: 'q35', ports: 2, bridges: 1, nativeHotplug: true }))).toEqual([
+    port,
+    port,
+  ]);
+  expect(methods(bootBuses({ machine: 'virt', ports: 1 }))).toEqual([port]);
+});
+
 test('ports of one slot are told by their function', () => {
   const paths = bootBuses({ machine: 'q35', ports: 29 })
     .filter(({ transport }) => transport === 'pci')

@@ -1,4 +1,4 @@
-import { placeKey, slotText, type Bus } from '../../api/place.ts';
+import { placeKey, slotText, type Bus, type UnplugMethod } from '../../api/place.ts';
 import { pciBridges, rootPorts, scsiId, scsiSlot, type BootBridge } from './boot-devices.ts';
 import { deviceNumbers } from './channel-places.ts';
 import type { QemuMachine } from './machine-options.ts';
@@ -6,7 +6,7 @@ import { memoryBus } from './memory-slots.ts';
 import { pciPlace, pciSlots } from './pci-places.ts';
 import { scsiUnits } from './scsi-places.ts';
 
-type Layout = Pick<QemuMachine, 'machine' | 'ports' | 'bridges' | 'memorySlots'>;
+type Layout = Pick<QemuMachine, 'machine' | 'ports' | 'nativeHotplug' | 'bridges' | 'memorySlots'>;
 
 /** PIIX4's functions. */
 const isaSlotOfPc = 1;
@@ -22,7 +22,18 @@ export function bootBuses(vm: Layout): Bus[] {
   const scsi = scsiUnits(`${scsiId}.0`, scsiId, kind);
   switch (vm.machine) {
     case 'q35':
-      return [scsi, ...rootPorts(vm).map(portBus), ...pciBridges(vm).map(bridgeBus), memory(vm)];
+      if (vm.nativeHotplug === true) {
+        // Its bridges take hot-plug by SHPC then, which is not used.
+        return [scsi, ...rootPorts(vm).map((port) => portBus(port, 'pcie-native')), memory(vm)];
+      }
+      return [
+        scsi,
+        ...rootPorts(vm).map((port) => portBus(port, 'acpi')),
+        ...pciBridges(vm).map(bridgeBus),
+        memory(vm),
+      ];
+    case 'virt':
+      return [scsi, ...rootPorts(vm).map((port) => portBus(port, 'pcie-native')), memory(vm)];
     case 'pc':
       return [scsi, rootBusOfPc(pciBridges(vm)), ...pciBridges(vm).map(bridgeBus), memory(vm)];
     case 's390-ccw-virtio':
@@ -30,13 +41,18 @@ export function bootBuses(vm: Layout): Bus[] {
   }
 }
 
-function portBus({ id, slot, function: port }: BootBridge): Bus {
+function portBus({ id, slot, function: port }: BootBridge, unplug: UnplugMethod): Bus {
   const behind = port === 0 ? slotText(slot) : `${slotText(slot)}.${port}`;
-  return pciBusAtBoot(id, 'pcie-root-port', [behind], [0], new Map());
+  return pciBusAtBoot({ name: id, slots: [behind], unplug }, 'pcie-root-port', [0], new Map());
 }
 
 function bridgeBus({ id, slot }: BootBridge): Bus {
-  return pciBusAtBoot(id, 'pci-bridge', [slotText(slot)], pciSlots, new Map());
+  return pciBusAtBoot(
+    { name: id, slots: [slotText(slot)], unplug: 'acpi' },
+    'pci-bridge',
+    pciSlots,
+    new Map(),
+  );
 }
 
 function rootBusOfPc(bridges: readonly BootBridge[]): Bus {
@@ -45,17 +61,16 @@ function rootBusOfPc(bridges: readonly BootBridge[]): Bus {
     ...bridges.map(({ id, slot }): [number, string] => [slot, id]),
     [scsiSlot, scsiId],
   ]);
-  return pciBusAtBoot('pci.0', 'root bus', [], pciSlots, taken);
+  return pciBusAtBoot({ name: 'pci.0', slots: [], unplug: 'acpi' }, 'root bus', pciSlots, taken);
 }
 
 function pciBusAtBoot(
-  name: string,
+  { name, slots, unplug }: { name: string; slots: readonly string[]; unplug: UnplugMethod },
   kind: string,
-  slots: readonly string[],
   offered: readonly number[],
   taken: ReadonlyMap<number, string>,
 ): Bus {
-  const placeAt = (slot: number) => pciPlace({ name, slots }, slot, 'acpi');
+  const placeAt = (slot: number) => pciPlace({ name, slots }, slot, unplug);
   return {
     name,
     transport: 'pci',

@@ -30,6 +30,7 @@ test.each([
   ['q35', 1, '256M', '256M'],
   ['q35', 1, '4G,share=on', '4G,share=on'],
   ['s390-ccw-virtio', 1, '4G', 's390-ccw-virtio'],
+  ['virt', 1, '4G', 'virt'],
 ] as const)('refused: %s with %s slots up to %s', (machine, count, maxMemory, subject) => {
   const vm = { machine, memory: '256M', memorySlots: { count, maxMemory } };
   expect(() => memoryArguments(vm)).toThrow(expect.objectContaining({ code: 'invalid-argument', subject }));

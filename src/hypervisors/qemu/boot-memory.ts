@@ -33,7 +33,7 @@ export function memoryArguments({ machine, memory, sharedMemory, memorySlots }: 
 }
 
 function checkSlots(machine: string, bytes: number, { count, maxMemory }: MemorySlotOptions): void {
-  if (machine === 's390-ccw-virtio') {
+  if (machine !== 'q35' && machine !== 'pc') {
     throw wrong('memory slots', machine, 'machines of this type take no nvdimm', 'leave the slots out');
   }
   if (!Number.isInteger(count) || count < 1 || count > mostSlots) {
@@ -48,8 +48,11 @@ function checkSlots(machine: string, bytes: number, { count, maxMemory }: Memory
 
 const units: Readonly<Record<string, number>> = { M: 2 ** 20, G: 2 ** 30 };
 
-/** Bytes of `256M` or `2G`. */
-function memoryBytes(text: string): number {
+/**
+ * Bytes of `256M` or `2G`.
+ * @throws VmplugError `invalid-argument`
+ */
+export function memoryBytes(text: string): number {
   const [, number, unit] = /^([1-9]\d{0,8})([MG])$/.exec(text) ?? [];
   if (number === undefined || unit === undefined) {
     throw wrong('memory', text, 'memory is a number with M or G', 'for example --memory 256M');

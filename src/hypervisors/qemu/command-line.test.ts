@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { qemuArguments, type QemuMachine } from './command-line.ts';
+import { qemuArguments, stoppedArguments, type QemuMachine } from './command-line.ts';
 
 const vm: QemuMachine = {
   name: 'vm',
@@ -72,11 +72,60 @@ test.each([
   );
 });
 
-test('s390-ccw-virtio: its own console, and its SCSI controller as the one device', () => {
+test('s390-ccw-virtio: its own console, its SCSI controller, and a port for commands, as channel devices', () => {
   const args = qemuArguments({ ...vm, machine: 's390-ccw-virtio', ports: 9 });
   expect(after(args, '-machine')).toEqual(['s390-ccw-virtio']);
   expect(after(args, '-append')).toEqual(['console=ttysclp0 panic=-1 quiet']);
-  expect(after(args, '-device')).toHaveLength(1);
+  expect(after(args, '-serial')).toEqual(['file:/run/console.log']);
+  expect(after(args, '-device').map((text) => JSON.parse(text) as unknown)).toEqual([
+    { driver: 'virtio-scsi-ccw', id: 'scsi0', devno: 'fe.0.0000' },
+    { driver: 'virtio-serial-ccw', id: 'exec', devno: 'fe.1.0000' },
+    { driver: 'virtserialport', bus: 'exec.0', chardev: 'exec', name: 'vmplug.exec' },
+  ]);
+  expect(after(args, '-chardev')).toEqual(['socket,id=exec,path=/run/exec.sock,server=on,wait=off']);
+});
+
+test('virt: root ports, a CPU that is quick to emulate, one serial port, and a port for commands', () => {
+  const args = qemuArguments({ ...vm, machine: 'virt', ports: 2 });
+  expect(after(args, '-machine')).toEqual(['virt']);
+  expect(after(args, '-cpu')).toEqual(['cortex-a57']);
+  expect(after(qemuArguments({ ...vm, machine: 'virt', accel: 'kvm' }), '-cpu')).toEqual(['max']);
+  expect(after(args, '-append')).toEqual(['console=ttyAMA0 panic=-1 quiet']);
+  expect(after(args, '-serial')).toEqual(['file:/run/console.log']);
+  const devices = after(args, '-device').map((text) => JSON.parse(text) as Record<string, unknown>);
+  expect(devices.map(({ driver, addr }) => [driver, addr])).toEqual([
+    ['pcie-root-port', '2.0'],
+    ['pcie-root-port', '3.0'],
+    ['virtio-scsi-pci', '1e'],
+    ['virtio-serial-pci', '1'],
+    ['virtserialport', undefined],
+  ]);
+});
+
+test('native hot-plug is asked for on q35, and refused where it is all there is or where there is none', () => {
+  const native = { ...vm, nativeHotplug: true };
+  expect(after(qemuArguments(native), '-global')).toEqual([
+    'ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off',
+  ]);
+  expect(after(qemuArguments(vm), '-global')).toEqual([]);
+  for (const machine of ['pc', 'virt', 's390-ccw-virtio'] as const) {
+    expect(() => qemuArguments({ ...native, machine })).toThrow(
+      expect.objectContaining({ code: 'invalid-argument', subject: machine }),
+    );
+  }
+});
+
+test('the firmware leaves the disks alone: its driver would be taken for the guest’s', () => {
+  expect(after(qemuArguments(vm), '-boot')).toEqual(['strict=on']);
+});
+
+test('what is started to be asked has the machine and the buses, its CPUs stopped, and nothing else', () => {
+  const args = stoppedArguments(vm);
+  const whole = qemuArguments(vm);
+  expect(args).toContain('-S');
+  for (const option of ['-machine', '-m', '-device', '-global', '-qmp', '-accel', '-cpu'])
+    expect(after(args, option)).toEqual(after(whole, option));
+  for (const option of ['-kernel', '-append', '-serial', '-chardev']) expect(args).not.toContain(option);
 });
 
 test('W06: devices that it has from the start come after the buses that they sit on', () => {

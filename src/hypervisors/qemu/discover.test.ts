@@ -98,6 +98,19 @@ test('pc: the root bus, bridges, functions of one slot', async () => {
   ]);
 });
 
+test('pc with ACPI hot-plug off for bridges, which QEMU 7.2 lets it handle all the same: no guest would see it', async () => {
+  const pc = recording('pc');
+  const [handler] = Object.keys(pc).flatMap((key) =>
+    pc[key] === 'PIIX4_PM' ? [key.replace(/ type$/, '')] : [],
+  );
+  const off = { ...pc, [`${handler} acpi-pci-hotplug-with-bridge-support`]: false };
+  const buses = describeBuses(await discoverBuses(replay(off), { timeoutMs: 1000 }));
+  expect(buses.flatMap(({ name, refuses }) => (refuses === undefined ? [] : [[name, refuses]]))).toEqual([
+    ['brA', 'ACPI hot-plug is off for it'],
+    ['brB', 'ACPI hot-plug is off for it'],
+  ]);
+});
+
 test('what is taken is a place of the bus: the host bridge in slot 0 takes none away', async () => {
   for (const bus of [...(await busesOf('pc')), ...(await busesOf('q35'))]) {
     if (bus.transport !== 'pci') continue;
@@ -231,4 +244,15 @@ test('a lost connection is not taken for an empty machine', async () => {
       Promise.reject(new VmplugError('outcome-unknown', { action: 'a', subject: 's', reason: 'r' })),
     );
   await expect(discoverBuses(lost, { timeoutMs: 1000 })).rejects.toMatchObject({ code: 'outcome-unknown' });
+});
+
+test('a microvm without PCI has a bus that says why it takes no device; one with PCI has not', () => {
+  const [bus, ...others] = describeBuses({ buses: [] }, 'microvm');
+  expect(others).toEqual([]);
+  expect(bus).toMatchObject({
+    transport: 'pci',
+    capacity: 0,
+    refuses: expect.stringContaining('virtio-mmio'),
+  });
+  expect(describeBuses({ buses: [] }, 'pc-q35-7.2')).toEqual([]);
 });

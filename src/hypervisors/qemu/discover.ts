@@ -88,13 +88,22 @@ async function readBus(ask: QomReader, start: BusStart): Promise<{ bus: QomBus; 
       type: start.type,
       handler: handlerPath,
       handlerType: textOf(handlerType),
-      acpi: list.some(({ name }) => name === 'acpi-pcihp-bsel'),
+      acpi: list.some(({ name }) => name === 'acpi-pcihp-bsel') && !(await isUnseen(ask, start, handlerPath)),
       ...(start.parent === undefined ? {} : { parent: start.parent }),
       slots: start.slots,
       devices: there.map(({ device }) => device),
     },
     below: there.flatMap(({ below }) => below),
   };
+}
+
+/**
+ * Whether ACPI hot-plug handles a bridge's bus and never tells the guest: QEMU 7.2's pc with hot-plug off for its root
+ * bus and for bridges keeps it as the handler of bridges all the same.
+ */
+async function isUnseen(ask: QomReader, { parent }: BusStart, handlerPath: string): Promise<boolean> {
+  if (parent === undefined || (await ask.typeOf(handlerPath)) !== 'PIIX4_PM') return false;
+  return (await ask.get(handlerPath, 'acpi-pci-hotplug-with-bridge-support')) === false;
 }
 
 function textOf(value: JsonValue | undefined): string {

@@ -3,6 +3,7 @@ import type { ExchangeOptions, Observation, ObserveOptions, VmmFacts } from '../
 import type { JsonValue } from '../../api/json.ts';
 import type { Place } from '../../api/place.ts';
 import type { Command } from '../../api/plan.ts';
+import { backEndConnection } from './back-end-connection.ts';
 import { bestOf, signsOf, type DeviceSigns } from './device-signs.ts';
 import { findPciDevice, hasBars, isEnumerated, pciAddress } from './pci-tree.ts';
 import type { Batch } from './qom-reader.ts';
@@ -25,6 +26,8 @@ export interface ObservedDevice {
  * - a disk: the guest has read from it (`query-blockstats`) → live. For a SCSI disk, and for
  *   virtio where the status cannot be asked, this is what there is;
  * - an nvdimm, crypto adapters: nothing of the guest is to be seen, so acknowledged is the best.
+ *
+ * When everything is wanted, it is also asked whether the program behind a socket is still there.
  */
 export async function observe(
   batch: Batch,
@@ -52,11 +55,11 @@ export async function observe(
   if (typeof first !== 'string') return { present: false, best: bestAt(known, place), guest: {} };
   const signs = signsOf(first, place, facts);
   // What a device can be asked safely depends on what it is.
-  const replies =
-    known === undefined
-      ? await Promise.all(batch(questions(signs, place, path), options).map(orNothing))
-      : early;
-  return judge(signs, device, path, replies);
+  const [backend, replies] = await Promise.all([
+    options.only === undefined ? backEndConnection(batch, vmmId, first, options) : undefined,
+    known === undefined ? Promise.all(batch(questions(signs, place, path), options).map(orNothing)) : early,
+  ]);
+  return { ...judge(signs, device, path, replies), ...(backend === undefined ? {} : { backend }) };
 }
 
 /** The PCI tree where that says something, then what tells of the driver. */

@@ -1,6 +1,7 @@
 import type {
   DeviceEvent,
   ExchangeOptions,
+  GuestNames,
   Hypervisor,
   Inventory,
   Observation,
@@ -8,6 +9,7 @@ import type {
   UnplugPolicy,
   UnplugReply,
   VmmFacts,
+  VmmRefusal,
   VmStatus,
 } from '../../api/hypervisor.ts';
 import type { JsonValue } from '../../api/json.ts';
@@ -15,15 +17,24 @@ import type { Bus, Place } from '../../api/place.ts';
 import type { Command } from '../../api/plan.ts';
 import { DeviceModels } from './device-models.ts';
 import { discoverBuses } from './discover.ts';
+import { readGuestNames } from './guest-names.ts';
 import { readInventory } from './inventory.ts';
 import { LiveBuses } from './live-buses.ts';
 import { observe } from './observe.ts';
 import { isCurrent, probe } from './probe.ts';
 import { devicesOf, QmpClient, type QmpEvent } from './qmp/index.ts';
 import { hasQuirk } from './quirks.ts';
-import { isAlreadyReleased, isLocked, isPlaceTaken, isStillInUse, unplugReplyOf } from './refusals.ts';
+import {
+  isAlreadyReleased,
+  isLocked,
+  isNotVhostUser,
+  isPlaceTaken,
+  isStillInUse,
+  unplugReplyOf,
+} from './refusals.ts';
 import { readReply, statusReply } from './replies.ts';
 import { describeBuses } from './topology.ts';
+import { vfioRefusalOf } from './vfio-refusals.ts';
 
 /** What QEMU's run states mean for a guest that should answer (qapi/run-state.json). */
 const notRunning: Readonly<Record<string, VmStatus>> = {
@@ -95,7 +106,10 @@ export class QemuHypervisor implements Hypervisor {
   async buses(options: ExchangeOptions & { readonly fresh?: boolean }): Promise<Bus[]> {
     if (options.fresh === true) this.#buses.forget();
     return this.#buses.get(async () =>
-      describeBuses(await discoverBuses((commands, limits) => this.submit(commands, limits), options)),
+      describeBuses(
+        await discoverBuses((commands, limits) => this.submit(commands, limits), options),
+        this.facts.machine,
+      ),
     );
   }
 
@@ -138,6 +152,10 @@ export class QemuHypervisor implements Hypervisor {
     return readInventory((commands, limits) => this.submit(commands, limits), options);
   }
 
+  async guestNames(options: ExchangeOptions): Promise<GuestNames> {
+    return readGuestNames((commands, limits) => this.submit(commands, limits), options);
+  }
+
   isAlreadyReleased(error: unknown): boolean {
     return isAlreadyReleased(error);
   }
@@ -150,8 +168,16 @@ export class QemuHypervisor implements Hypervisor {
     return isLocked(error);
   }
 
+  refusalOf(error: unknown): VmmRefusal | undefined {
+    return vfioRefusalOf(error);
+  }
+
   isPlaceTaken(error: unknown): boolean {
     return isPlaceTaken(error);
+  }
+
+  isNotVhostUser(error: unknown): boolean {
+    return isNotVhostUser(error);
   }
 
   onDeviceEvent(vmmId: string, listener: (event: DeviceEvent) => void): () => void {

@@ -51,7 +51,25 @@ export function isStillInUse(error: unknown): boolean {
   return /is in use|(?<!^slot \d+ )is busy/.test(qmpErrorOf(error)?.desc ?? '');
 }
 
+/**
+ * Whether a device was refused because what serves its socket answered with something else than
+ * vhost-user messages, or hung up. Of a network card QEMU never says so: it connects again and again.
+ */
+export function isNotVhostUser(error: unknown): boolean {
+  return saysNotVhostUser(qmpErrorOf(error)?.desc ?? '');
+}
+
+/** As {@link isNotVhostUser}, for the words with which QEMU ended. */
+export function saysNotVhostUser(words: string): boolean {
+  return /vhost_backend_init failed|vhost initialization failed/.test(words);
+}
+
 /** Whether an image could not be opened because another process holds its lock. */
 export function isLocked(error: unknown): boolean {
-  return /Failed to get .*lock/.test(qmpErrorOf(error)?.desc ?? '');
+  return saysLocked(qmpErrorOf(error)?.desc ?? '');
+}
+
+/** As {@link isLocked}, for the words with which QEMU ended. */
+export function saysLocked(words: string): boolean {
+  return /Failed to get .*lock/.test(words);
 }

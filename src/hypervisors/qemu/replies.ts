@@ -74,7 +74,7 @@ export const memdevReply = z.array(z.object({ id: z.string().optional(), share: 
 
 export const kvmReply = z.object({ enabled: z.boolean() });
 
-export const chardevReply = z.array(z.object({ label: z.string() }));
+export const chardevReply = z.array(z.object({ label: z.string(), filename: z.string().optional() }));
 
 export const schemaReply = z.array(
   z.object({

@@ -1,44 +1,51 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { VmplugError } from '../../api/errors.ts';
 import type { ExchangeOptions } from '../../api/hypervisor.ts';
 import { qemuArguments, type QemuMachine } from './command-line.ts';
-import { QemuHypervisor } from './qemu-hypervisor.ts';
+import { connectWhenUp } from './connect-when-up.ts';
+import { checkProgram } from './programs.ts';
+import type { QemuHypervisor } from './qemu-hypervisor.ts';
 
 export interface StartedQemu {
   readonly pid: number;
   readonly hypervisor: QemuHypervisor;
 }
 
-const retryMs = 20;
+export interface StartOptions extends ExchangeOptions {
+  readonly binary: string;
+  /** Where QEMU's own words go. */
+  readonly log: string;
+  /** Told which process it will be, before anything of QEMU runs. */
+  readonly onProcess?: (pid: number) => void;
+}
+
+/** Becomes QEMU when it is told to; ends when nobody is left to tell it. */
+const gate = 'read -r go && exec "$0" "$@" </dev/null';
 
 /**
  * Starts a QEMU that outlives this process, and connects to it. When it does not come up, it
- * is ended again.
- * @throws VmplugError `missing-package`; `start-failed` with QEMU's own words; `deadline-passed`
+ * is ended again. If this process is killed before `onProcess` has returned, there is no QEMU.
+ * @throws VmplugError `missing-package`; `start-failed` with QEMU's own words; `deadline-passed`;
+ *   what `onProcess` throws
  */
-export async function startQemu(
-  vm: QemuMachine,
-  options: ExchangeOptions & { readonly binary: string; readonly log: string },
-): Promise<StartedQemu> {
+export async function startQemu(vm: QemuMachine, options: StartOptions): Promise<StartedQemu> {
   const args = qemuArguments(vm);
+  checkProgram(options.binary, vm);
   const log = openSync(options.log, 'a', 0o600);
-  const child = spawn(options.binary, args, {
+  const child = spawn('/bin/sh', ['-c', gate, options.binary, ...args], {
     detached: true,
-    stdio: ['ignore', log, log],
+    stdio: ['pipe', log, log],
   });
   closeSync(log);
-  const ended = new Promise<VmplugError>((resolve) => {
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code === 'ENOENT' ? missing(options.binary) : failed(vm, error.message, error));
-    });
-    child.once('exit', (code, signal) => {
-      resolve(failed(vm, lastWords(options.log) ?? `it ended with ${signal ?? code}`));
-    });
-  });
+  const ended = endOf(child, vm.name, options.log);
   try {
-    const hypervisor = await connectWhenUp(vm.qmpSocket, ended, options);
     if (child.pid === undefined) throw await ended;
+    options.onProcess?.(child.pid);
+    // What is not read any more is of no interest: then it has ended, and says why.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end('go\n');
+    const hypervisor = await connectWhenUp(vm.qmpSocket, ended, options);
     child.unref();
     return { pid: child.pid, hypervisor };
   } catch (error) {
@@ -49,30 +56,13 @@ export async function startQemu(
   }
 }
 
-async function connectWhenUp(
-  socket: string,
-  ended: Promise<VmplugError>,
-  options: ExchangeOptions,
-): Promise<QemuHypervisor> {
-  const deadline = performance.now() + options.timeoutMs;
-  for (;;) {
-    const attempt = QemuHypervisor.connect(socket, {
-      ...options,
-      timeoutMs: Math.max(1, deadline - performance.now()),
+async function endOf(child: ChildProcess, name: string, log: string): Promise<VmplugError> {
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve(failed(name, error.message, error)));
+    child.once('exit', (code, signal) => {
+      resolve(failed(name, lastWords(log) ?? `it ended with ${signal ?? code}`));
     });
-    const first = await Promise.race([
-      attempt.then(
-        (hypervisor) => ({ hypervisor }),
-        (error: unknown) => ({ error }),
-      ),
-      ended.then((error) => ({ ended: error })),
-    ]);
-    if ('hypervisor' in first) return first.hypervisor;
-    if ('ended' in first) throw first.ended;
-    const notYet = first.error instanceof VmplugError && first.error.code === 'vm-gone';
-    if (!notYet || performance.now() >= deadline) throw first.error;
-    await new Promise((resolve) => setTimeout(resolve, retryMs));
-  }
+  });
 }
 
 function lastWords(log: string): string | undefined {
@@ -81,21 +71,12 @@ function lastWords(log: string): string | undefined {
   return last === '' ? undefined : last;
 }
 
-function failed(vm: QemuMachine, reason: string, cause?: unknown): VmplugError {
+function failed(name: string, reason: string, cause?: unknown): VmplugError {
   return new VmplugError('start-failed', {
     action: 'start QEMU for',
-    subject: vm.name,
+    subject: name,
     reason,
     hint: 'nothing was left behind',
     ...(cause === undefined ? {} : { cause }),
-  });
-}
-
-function missing(binary: string): VmplugError {
-  return new VmplugError('missing-package', {
-    action: 'start',
-    subject: binary,
-    reason: 'it is not installed',
-    hint: 'on Debian: apt-get install qemu-system-x86',
   });
 }

@@ -5,8 +5,11 @@ import { pciBus, pciRank, pciRefusal } from './pci-places.ts';
 import type { FoundBuses, QomBus } from './qom-bus.ts';
 import { scsiBus, scsiRefusal } from './scsi-places.ts';
 
-/** Turns what QEMU has into buses and places, best bus first. Pure. */
-export function describeBuses({ buses, memory }: FoundBuses): Bus[] {
+/**
+ * Turns what QEMU has into buses and places, best bus first. Pure.
+ * @param machine the type of it
+ */
+export function describeBuses({ buses, memory }: FoundBuses, machine = ''): Bus[] {
   const named = new Map<string, number>();
   for (const bus of buses) named.set(bus.name, (named.get(bus.name) ?? 0) + 1);
   const described = buses
@@ -15,11 +18,27 @@ export function describeBuses({ buses, memory }: FoundBuses): Bus[] {
     .toSorted((a, b) => a.rank - b.rank)
     .map(({ bus }) => bus);
   const hasType = (type: QomBus['type']): boolean => buses.some((bus) => bus.type === type);
+  const hasPci = hasType('PCI') || hasType('PCIE');
   return [
     ...described,
+    ...(machine === 'microvm' && !hasPci ? [mmioBuses()] : []),
     ...(hasType('virtual-css-bus') && !hasType('ap-bus') ? [missingApBus()] : []),
     ...(memory === undefined ? [] : [memoryBus(memory)]),
   ];
+}
+
+/** What a microvm has in the place of a PCI bus. */
+function mmioBuses(): Bus {
+  return {
+    name: 'virtio-mmio-bus',
+    transport: 'pci',
+    kind: 'virtio-mmio buses',
+    capacity: 0,
+    places: [],
+    taken: new Map(),
+    refuses:
+      'a microvm has virtio-mmio buses, which take no device while it runs: it has to be there from its start',
+  };
 }
 
 /** In the order of the slots that lead to them, which is how people number ports. */

@@ -5,12 +5,20 @@ import { Refusal } from './simulated-errors.ts';
 /** The longest node name of QEMU, in bytes. */
 const longestNodeName = 31;
 
-interface Node {
+export interface Node {
   readonly name: string;
   readonly filename: string | undefined;
   readonly format: string;
   readonly readOnly: boolean;
   readonly below: readonly Node[];
+}
+
+interface NodeUser {
+  readonly device: string;
+  /** QEMU's name of what opens the node: `virtio-blk-device`. */
+  readonly model: string;
+  /** Whether it lets others write (`share-rw`). */
+  readonly isShared: boolean;
 }
 
 /**
@@ -19,12 +27,17 @@ interface Node {
  */
 export class BlockLayer {
   readonly #nodes = new Map<string, Node>();
-  readonly #users = new Map<string, string>();
+  readonly #users = new Map<string, NodeUser>();
   readonly #locked = new Set<string>();
 
   /** Names of all nodes, those of files and backing images too. */
   get names(): string[] {
     return [...this.#nodes.values()].flatMap(namesOf);
+  }
+
+  /** The nodes that were added, with those below in each. */
+  get all(): Node[] {
+    return [...this.#nodes.values()];
   }
 
   /** Another process has the file open for writing. */
@@ -38,7 +51,8 @@ export class BlockLayer {
 
   add(options: JsonValue | undefined): void {
     const node = readNode(options);
-    const names = namesOf(node);
+    // What is below is opened first.
+    const names = namesOf(node).toReversed();
     const known = new Set(this.names);
     for (const [index, name] of names.entries()) {
       if (Buffer.byteLength(name) > longestNodeName) throw new Refusal(`Node name '${name}' too long`);
@@ -54,8 +68,7 @@ export class BlockLayer {
   remove(name: string): void {
     const node = this.#nodes.get(name);
     if (node === undefined) {
-      if (this.names.includes(name))
-        throw new Refusal(`Node '${name}' is busy: node is used as 'file' of another`, 'in-use');
+      if (this.names.includes(name)) throw new Refusal(`Node ${name} is not owned by the monitor`);
       throw new Refusal(`Failed to find node with node-name='${name}'`, 'not-found', 'GenericError');
     }
     if (this.#users.has(name)) throw new Refusal(`Node ${name} is in use`, 'in-use');
@@ -63,28 +76,28 @@ export class BlockLayer {
   }
 
   /** Finds the node that a device of `model` is given as its drive. */
-  reserve(name: string, model: string): Hold {
+  reserve(name: string, model: string, isShared = false): Hold {
     const node = this.#nodes.get(name);
     if (node === undefined && name !== '') {
       throw new Refusal(`Property '${model}.drive' can't find value '${name}'`);
     }
     return (device) => {
       if (node === undefined) throw new Refusal('drive property not set');
-      this.#use(node, device);
+      this.#use(node, { device, model, isShared });
     };
   }
 
-  #use(node: Node, device: string): void {
+  #use(node: Node, user: NodeUser): void {
     const { name } = node;
-    const user = this.#users.get(name);
-    if (user !== undefined) throw new Refusal(`Permission conflict on node '${name}': ${user} uses it`);
+    const other = this.#users.get(name);
+    if (other !== undefined) throw new Refusal(conflictText(name, user, other));
     this.#checkLock(node);
-    this.#users.set(name, device);
+    this.#users.set(name, user);
   }
 
   /** A device is gone, and with it its use of a node. */
   leave(device: string): void {
-    for (const [name, user] of this.#users) if (user === device) this.#users.delete(name);
+    for (const [name, user] of this.#users) if (user.device === device) this.#users.delete(name);
   }
 
   #checkLock(node: Node): void {
@@ -95,6 +108,21 @@ export class BlockLayer {
       'locked',
     );
   }
+}
+
+/** The one who does not share is said to have forbidden it; of two such it is the new one. */
+function conflictText(name: string, user: NodeUser, other: NodeUser): string {
+  const [writer, keeper] = user.isShared ? [user, other] : [other, user];
+  const child = `(uses node '${name}' as 'root' child)`;
+  return (
+    `Permission conflict on node '${name}': permissions 'write' are both required by ` +
+    `block device '${blockDevice(writer)}' ${child} and unshared by block device '${blockDevice(keeper)}' ${child}.`
+  );
+}
+
+/** A virtio disk is the device inside of the one that was plugged. */
+function blockDevice({ device, model }: NodeUser): string {
+  return model.endsWith('-device') ? `/machine/peripheral/${device}/virtio-backend` : device;
 }
 
 function namesOf(node: Node): string[] {

@@ -9,15 +9,33 @@ import { Refusal } from './simulated-errors.ts';
  */
 export class CharacterDevices {
   readonly #users = new Map<string, string | undefined>();
+  readonly #paths = new Map<string, string>();
+  readonly #lost = new Set<string>();
   readonly #silent = new Set<string>();
 
   get names(): string[] {
     return [...this.#users.keys()];
   }
 
+  /** All of them, with their sockets. */
+  get all(): { readonly id: string; readonly path: string; readonly isLost: boolean }[] {
+    return this.names.map((id) => ({ id, path: this.#paths.get(id) ?? '', isLost: this.#lost.has(id) }));
+  }
+
   /** Nobody listens on a socket. */
   silence(path: string): void {
     this.#silent.add(path);
+  }
+
+  /** The program that serves a socket ends: every connection to it is lost for good. */
+  hangUp(path: string): void {
+    for (const [id, connected] of this.#paths) if (connected === path) this.#lost.add(id);
+  }
+
+  /** Whether the other end of a connection is still there; `undefined` when there is none of that name. */
+  connection(id: string): 'connected' | 'lost' | undefined {
+    if (!this.has(id)) return undefined;
+    return this.#lost.has(id) ? 'lost' : 'connected';
   }
 
   add(args: JsonObject): void {
@@ -34,12 +52,13 @@ export class CharacterDevices {
       );
     }
     this.#users.set(id, undefined);
+    this.#paths.set(id, path);
   }
 
   remove(id: string): void {
     if (!this.#users.has(id)) throw new Refusal(`Chardev '${id}' not found`, 'not-found', 'GenericError');
     if (this.isBusy(id)) throw new Refusal(`Chardev '${id}' is busy`, 'in-use');
-    this.#users.delete(id);
+    this.#forget(id);
   }
 
   has(id: string): boolean {
@@ -56,7 +75,7 @@ export class CharacterDevices {
 
   /** It goes with the network back end that used it. */
   drop(id: string): void {
-    this.#users.delete(id);
+    this.#forget(id);
   }
 
   /** Finds the character device that a device of `model` is given; `missing` is what it says without. */
@@ -73,5 +92,11 @@ export class CharacterDevices {
 
   leave(device: string): void {
     for (const [id, user] of this.#users) if (user === device) this.#users.set(id, undefined);
+  }
+
+  #forget(id: string): void {
+    this.#users.delete(id);
+    this.#paths.delete(id);
+    this.#lost.delete(id);
   }
 }

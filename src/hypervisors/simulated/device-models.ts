@@ -52,7 +52,7 @@ function disk(transport: SimulatedPlace['transport'], inner: string): DeviceMode
   return {
     transport,
     best: 'live',
-    reserve: (args, { nodes }) => nodes.reserve(textOf(args, 'drive'), inner),
+    reserve: (args, { nodes }) => nodes.reserve(textOf(args, 'drive'), inner, args['share-rw'] === true),
   };
 }
 

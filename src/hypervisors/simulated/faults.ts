@@ -1,5 +1,5 @@
 /** What a refusal means, for those who have to decide what to do about it. */
-export type RefusalMeaning = 'not-found' | 'in-use' | 'place-taken' | 'locked' | 'other';
+export type RefusalMeaning = 'not-found' | 'in-use' | 'place-taken' | 'locked' | 'not-vhost-user' | 'other';
 
 /**
  * Something that goes wrong with one exchange.

@@ -50,6 +50,8 @@ function defaultBus(
   driver: string,
 ): number {
   // QEMU takes the root bus, even with free ports.
+  const root = buses.findIndex((bus) => bus.transport === 'pci' && bus.isRoot === true);
+  if (transport === 'pci' && root >= 0) return root;
   if (transport === 'pci') throw new Refusal("Bus 'pcie.0' does not support hotplugging");
   const index = buses.findIndex((bus) => bus.transport === transport);
   if (index >= 0) return index;

@@ -1,9 +1,17 @@
 import type { JsonObject } from '../../api/json.ts';
 import { placeKey } from '../../api/place.ts';
 import { numberOf, textOf } from './device-arguments.ts';
-import type { SimulatedBus } from './simulated-bus.ts';
+import type { PciBus, SimulatedBus } from './simulated-bus.ts';
+import type { MachineWords } from './machine-words.ts';
 import { Refusal } from './simulated-errors.ts';
-import { capacityOf, ccwPlace, placeAt, placesOf, type SimulatedPlace } from './simulated-places.ts';
+import {
+  capacityOf,
+  ccwPlace,
+  pciPlaceAt,
+  placeAt,
+  placesOf,
+  type SimulatedPlace,
+} from './simulated-places.ts';
 
 /** What is plugged. */
 export type Occupants = readonly {
@@ -22,17 +30,20 @@ export function findPlace(
   index: number,
   args: JsonObject,
   occupants: Occupants,
+  words: MachineWords,
 ): SimulatedPlace {
   const occupantOf = (place: SimulatedPlace): Occupants[number] | undefined =>
     occupants.find((each) => placeKey(each.place) === placeKey(place));
   const named = namedPlace(bus, index, args);
   if (named === undefined) {
     for (const place of placesOf(bus, index)) if (occupantOf(place) === undefined) return place;
+    if (bus.transport === 'pci' && bus.isPort === true)
+      return secondOnPort(bus, index, args, occupants, words);
     throw new Refusal(fullText(bus, textOf(args, 'driver')), 'place-taken');
   }
   const occupant = occupantOf(named);
   if (occupant !== undefined) {
-    throw new Refusal(takenText(named, textOf(args, 'driver'), occupant), 'place-taken');
+    throw new Refusal(takenText(named, textOf(args, 'driver'), occupant, words), 'place-taken');
   }
   return named;
 }
@@ -105,11 +116,31 @@ function fullText(bus: SimulatedBus, driver: string): string {
   }
 }
 
+/** The slot behind the one of a full port, where that is let in. */
+function secondOnPort(
+  bus: PciBus,
+  index: number,
+  args: JsonObject,
+  occupants: Occupants,
+  words: MachineWords,
+): SimulatedPlace {
+  const there = occupants.filter(({ place }) => place.transport === 'pci' && place.bus === bus.name);
+  const [first] = there;
+  if (words.letsInSecond || first === undefined) return pciPlaceAt(bus, index, there.length);
+  throw new Refusal(words.occupied(0, textOf(args, 'driver'), first), 'place-taken');
+}
+
 /** QEMU's words for a place that something sits at. */
-function takenText(place: SimulatedPlace, driver: string, { id, model }: Occupants[number]): string {
+function takenText(
+  place: SimulatedPlace,
+  driver: string,
+  occupant: Occupants[number],
+  words: MachineWords,
+): string {
+  const { id } = occupant;
   switch (place.transport) {
     case 'pci':
-      return `PCI: slot ${place.slot} function 0 not available for ${driver}, in use by ${model},id=${id}`;
+      return words.occupied(place.slot, driver, occupant);
     case 'scsi':
       return `lun already used by '${id}'`;
     case 'ccw':

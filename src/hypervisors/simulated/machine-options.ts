@@ -1,7 +1,10 @@
 import type { Evidence } from '../../api/evidence.ts';
 import type { UnplugPolicy, VmmFacts, VmStatus } from '../../api/hypervisor.ts';
+import type { JsonObject } from '../../api/json.ts';
 import type { Place } from '../../api/place.ts';
 import type { HostFunctionState } from './host-functions.ts';
+import type { MachineGuest } from './machine-guest.ts';
+import type { MachineWords } from './machine-words.ts';
 import type { SimulatedBus } from './simulated-bus.ts';
 import type { SimulatedPlace } from './simulated-places.ts';
 
@@ -22,6 +25,10 @@ export interface SimulatedMachineOptions {
   /** What the host lets it have through VFIO: everything by default. */
   readonly functions?: readonly HostFunctionState[];
   readonly guest?: Partial<GuestBehaviour>;
+  /** A guest that does things in its own time; `guest` then says nothing. */
+  readonly guestModel?: MachineGuest;
+  /** What differs from version to version of QEMU; those of 7.2 by default. */
+  readonly words?: MachineWords;
   readonly unplugPolicy?: (place: Place) => UnplugPolicy;
   readonly status?: VmStatus;
 }
@@ -34,7 +41,12 @@ export interface SimulatedDevice {
   /** The strongest evidence that the VMM can give of it. */
   readonly best: Evidence;
   readonly place: SimulatedPlace;
+  /** What `device_add` was given. */
+  readonly arguments: JsonObject;
   readonly evidence: Evidence;
+  /** What the guest tells it by, where its model has such a name. */
+  readonly tag?: string;
+  readonly mac?: string;
   /** A removal was requested and the guest has not answered. */
   readonly leaving: boolean;
 }

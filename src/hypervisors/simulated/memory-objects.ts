@@ -5,9 +5,11 @@ import { Refusal } from './simulated-errors.ts';
 
 const pageSize = 4096;
 
-interface MemoryObject {
+export interface MemoryObject {
   readonly id: string;
   readonly readOnly: boolean;
+  readonly size: number;
+  readonly share: boolean;
 }
 
 /**
@@ -21,6 +23,11 @@ export class MemoryObjects {
 
   get names(): string[] {
     return [...this.#objects.keys()];
+  }
+
+  /** All of them, with what uses them. */
+  get all(): (MemoryObject & { readonly user: string | undefined })[] {
+    return [...this.#objects.values()].map((object) => ({ ...object, user: this.#users.get(object.id) }));
   }
 
   /** The file has so many bytes; of others QEMU makes as many as it needs. */
@@ -42,7 +49,12 @@ export class MemoryObjects {
       throw new Refusal(`attempt to add duplicate property '${id}' to object (type 'container')`);
     }
     this.#checkSize(path, Math.ceil(size / pageSize) * pageSize);
-    this.#objects.set(id, { id, readOnly: args['readonly'] === true });
+    this.#objects.set(id, {
+      id,
+      readOnly: args['readonly'] === true,
+      size,
+      share: args['share'] === true,
+    });
   }
 
   remove(id: string): void {

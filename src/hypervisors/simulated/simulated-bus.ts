@@ -5,15 +5,23 @@ interface BusBase {
   readonly refuses?: string;
 }
 
+interface PciBusPart {
+  readonly transport: 'pci';
+  /** Slots that take devices; a root port has slot 0 only. */
+  readonly slots: readonly number[];
+  readonly unplug: UnplugMethod;
+  /** A root port, which some versions let a second device on. */
+  readonly isPort?: boolean;
+  /** Where a device goes that is given no bus. */
+  readonly isRoot?: boolean;
+}
+
+export type PciBus = BusBase & PciBusPart;
+
 /** A bus of a simulated machine. */
 export type SimulatedBus = BusBase &
   (
-    | {
-        readonly transport: 'pci';
-        /** Slots that take devices; a root port has slot 0 only. */
-        readonly slots: readonly number[];
-        readonly unplug: UnplugMethod;
-      }
+    | PciBusPart
     | {
         readonly transport: 'scsi';
         readonly controller: string;

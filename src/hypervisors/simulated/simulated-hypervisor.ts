@@ -1,21 +1,25 @@
 import type {
   DeviceEvent,
   ExchangeOptions,
+  GuestNames,
   Hypervisor,
   Inventory,
   Observation,
   UnplugPolicy,
   UnplugReply,
   VmmFacts,
+  VmmRefusal,
   VmStatus,
 } from '../../api/hypervisor.ts';
 import type { JsonValue } from '../../api/json.ts';
 import type { Bus, Place } from '../../api/place.ts';
 import type { Command } from '../../api/plan.ts';
+import { vfioRefusalOf } from '../qemu/vfio-refusals.ts';
 import type { FaultKind } from './faults.ts';
 import { guestAddress } from './guest-address.ts';
 import { givenUp, lost, means, Refusal, refused, unsent, vmGone } from './simulated-errors.ts';
 import type { SimulatedMachine } from './simulated-machine.ts';
+import { guestNames } from './simulated-names.ts';
 import { waitInVain } from './wait-in-vain.ts';
 
 /**
@@ -93,11 +97,13 @@ export class SimulatedHypervisor implements Hypervisor {
     return this.#exchange('observe', options, () => {
       const device = this.machine.device(vmmId);
       if (device === undefined) return { present: false, best: 'live', guest: {} };
+      const backend = this.machine.backEnds.chardevs.connection(vmmId);
       return {
         present: true,
         evidence: device.evidence,
         best: device.best,
         guest: guestAddress(device),
+        ...(backend === undefined ? {} : { backend }),
       };
     });
   }
@@ -109,6 +115,10 @@ export class SimulatedHypervisor implements Hypervisor {
     }));
   }
 
+  async guestNames(options: ExchangeOptions): Promise<GuestNames> {
+    return this.#exchange('guestNames', options, () => guestNames(this.machine.devices));
+  }
+
   isAlreadyReleased(error: unknown): boolean {
     return means(error, 'not-found');
   }
@@ -117,12 +127,21 @@ export class SimulatedHypervisor implements Hypervisor {
     return means(error, 'in-use');
   }
 
+  /** The machine has QEMU's words. */
+  refusalOf(error: unknown): VmmRefusal | undefined {
+    return vfioRefusalOf(error);
+  }
+
   isPlaceTaken(error: unknown): boolean {
     return means(error, 'place-taken');
   }
 
   isLocked(error: unknown): boolean {
     return means(error, 'locked');
+  }
+
+  isNotVhostUser(error: unknown): boolean {
+    return means(error, 'not-vhost-user');
   }
 
   onDeviceEvent(vmmId: string, listener: (event: DeviceEvent) => void): () => void {

@@ -2,7 +2,7 @@ import { VmplugError } from '../../api/errors.ts';
 import { reaches, weaker, type Evidence } from '../../api/evidence.ts';
 import type { DeviceEvent, UnplugPolicy, VmmFacts, VmStatus } from '../../api/hypervisor.ts';
 import type { JsonObject, JsonValue } from '../../api/json.ts';
-import { placeKey, type Bus, type Place } from '../../api/place.ts';
+import { placeKey, type Bus, type PciPlace, type Place } from '../../api/place.ts';
 import type { Command } from '../../api/plan.ts';
 import { BackEnds } from './back-ends.ts';
 import type { BlockLayer } from './block-layer.ts';
@@ -12,12 +12,15 @@ import { deviceModels } from './device-models.ts';
 import { Faults, type Fault } from './faults.ts';
 import { findBus } from './find-bus.ts';
 import { findPlace } from './find-place.ts';
+import type { MachineGuest } from './machine-guest.ts';
 import type { GuestBehaviour, SimulatedDevice, SimulatedMachineOptions } from './machine-options.ts';
+import { wordsOf72, type MachineWords } from './machine-words.ts';
 import type { SimulatedBus } from './simulated-bus.ts';
 import { describeSimulatedBuses, rootPorts } from './simulated-buses.ts';
 import { Refusal } from './simulated-errors.ts';
 import { simulatedFacts } from './simulated-facts.ts';
 import { placesOf } from './simulated-places.ts';
+import { namesIn } from './simulated-names.ts';
 
 /**
  * A VM without a VM, for tests: it keeps back ends and devices as QEMU 7.2 does, and its guest
@@ -40,6 +43,8 @@ export class SimulatedMachine {
   eventsLost = false;
   guest: GuestBehaviour;
   readonly #behaviours = new Map<string, Partial<GuestBehaviour>>();
+  readonly #guestModel: MachineGuest | undefined;
+  readonly #words: MachineWords;
   readonly #buses: readonly SimulatedBus[];
   readonly #devices = new Map<string, SimulatedDevice>();
   readonly #listeners = new Set<(device: string, event: DeviceEvent) => void>();
@@ -56,6 +61,8 @@ export class SimulatedMachine {
       { transport: 'scsi', name: 'scsi0.0', controller: 'scsi0', units: 8 },
     ];
     this.guest = { onPlug: 'live', onUnplug: 'lets-go', ...options.guest };
+    this.#guestModel = options.guestModel;
+    this.#words = options.words ?? wordsOf72;
     this.unplugPolicy = options.unplugPolicy ?? (() => ({ waitForGuest: false, repeatAfterMs: 1000 }));
     this.#status = options.status ?? 'running';
   }
@@ -108,6 +115,7 @@ export class SimulatedMachine {
   resume(): void {
     if (this.#status !== 'paused' && this.#status !== 'not-started') return;
     this.#status = 'running';
+    if (this.#guestModel !== undefined) return;
     for (const { id, leaving } of this.devices) {
       this.#take(id);
       if (leaving && !this.isEnded) this.#answerUnplug(id);
@@ -138,6 +146,31 @@ export class SimulatedMachine {
     this.#say(id, 'removed');
   }
 
+  /** Whether a guest looks there: not in a second slot of a port. */
+  hasPlace({ bus, slot }: PciPlace): boolean {
+    return this.#buses.some(
+      (each) => each.transport === 'pci' && each.name === bus && each.slots.includes(slot),
+    );
+  }
+
+  /** The guest says that it keeps a device. */
+  refuseRemoval(id: string): void {
+    this.#devices.set(id, { ...this.#get(id), leaving: false });
+    this.#say(id, 'removal-refused');
+  }
+
+  /** A removal is under way, or no longer. */
+  markLeaving(id: string, leaving: boolean): void {
+    this.#devices.set(id, { ...this.#get(id), leaving });
+  }
+
+  /** All that a guest had taken is as it was plugged: the guest begins anew. */
+  resetEvidence(): void {
+    for (const device of this.devices) {
+      this.#devices.set(device.id, { ...device, evidence: 'acknowledged' });
+    }
+  }
+
   /** Somebody else plugs a device, at a place by its key. */
   plugForeign(id: string, key: string): void {
     const places = Iterator.from(this.#buses.entries()).flatMap(([index, bus]) => placesOf(bus, index));
@@ -147,7 +180,7 @@ export class SimulatedMachine {
       throw invalid('plug a foreign device at', key, 'there is no such place');
     }
     const [model, { best }] = kind;
-    this.#devices.set(id, { id, model, best, place, evidence: best, leaving: false });
+    this.#devices.set(id, { id, model, best, place, arguments: {}, evidence: best, leaving: false });
   }
 
   /** Hears what is said of devices; returns what stops it. */
@@ -203,12 +236,14 @@ export class SimulatedMachine {
     const id = textOf(args, 'id');
     if (this.#devices.has(id)) throw new Refusal(`Duplicate device ID '${id}'`);
     const { bus, index } = findBus(this.#buses, transport, args, this.devices);
-    checkProperties(args, this.facts);
+    checkProperties(args, this.facts, this.#words);
     const hold = reserve(args, this.backEnds);
-    const place = findPlace(bus, index, args, this.devices);
+    const place = findPlace(bus, index, args, this.devices, this.#words);
     hold(id);
     const model = textOf(args, 'driver');
-    this.#devices.set(id, { id, model, best, place, evidence: 'acknowledged', leaving: false });
+    const names = namesIn(args);
+    const plugged = { id, model, best, place, ...names, arguments: args, leaving: false };
+    this.#devices.set(id, { ...plugged, evidence: 'acknowledged' });
     this.#take(id);
   }
 
@@ -217,6 +252,9 @@ export class SimulatedMachine {
     if (device === undefined) throw new Refusal(`Device '${id}' not found`, 'not-found');
     if (device.place.transport === 'memory') {
       throw new Refusal('nvdimm device hot unplug is not supported yet.');
+    }
+    if (this.#guestModel !== undefined && device.place.unplug !== 'immediate') {
+      return this.#guestModel.unplugRequested(id);
     }
     if (device.leaving && device.place.unplug === 'pcie-native') {
       throw new Refusal(`Device ${id} is already in the process of unplug`);
@@ -229,13 +267,11 @@ export class SimulatedMachine {
     const device = this.#get(id);
     const answer = device.place.unplug === 'immediate' ? 'lets-go' : this.#behaviour(id).onUnplug;
     if (answer === 'lets-go') this.letGo(id);
-    if (answer === 'refuses') {
-      this.#devices.set(id, { ...device, leaving: false });
-      this.#say(id, 'removal-refused');
-    }
+    if (answer === 'refuses') this.refuseRemoval(id);
   }
 
   #take(id: string): void {
+    if (this.#guestModel !== undefined) return this.#guestModel.plugged(id);
     const device = this.#get(id);
     const reach = weaker(this.#behaviour(id).onPlug, device.best);
     if (this.#status === 'running' && !reaches(device.evidence, reach)) this.advance(id, reach);

@@ -1,5 +1,5 @@
-import { slotText, type CcwPlace, type Place } from '../../api/place.ts';
-import type { SimulatedBus } from './simulated-bus.ts';
+import { slotText, type CcwPlace, type PciPlace, type Place } from '../../api/place.ts';
+import type { PciBus, SimulatedBus } from './simulated-bus.ts';
 
 /** A place of a kind that QEMU has. */
 export type SimulatedPlace = Exclude<Place, { readonly transport: 'slot' }>;
@@ -35,11 +35,8 @@ export function placesOf(bus: SimulatedBus, index: number): Iterable<SimulatedPl
 /** The `nth` place of the bus that is at `index` in its machine. */
 export function placeAt(bus: SimulatedBus, index: number, nth: number): SimulatedPlace {
   switch (bus.transport) {
-    case 'pci': {
-      const slot = bus.slots[nth] ?? 0;
-      const path = [slotText(index + 1), slotText(slot)];
-      return { transport: 'pci', bus: bus.name, slot, path, unplug: bus.unplug };
-    }
+    case 'pci':
+      return pciPlaceAt(bus, index, bus.slots[nth] ?? 0);
     case 'scsi':
       return {
         transport: 'scsi',
@@ -57,6 +54,12 @@ export function placeAt(bus: SimulatedBus, index: number, nth: number): Simulate
     case 'ap':
       return { transport: 'ap', bus: bus.name, unplug: 'immediate' };
   }
+}
+
+/** A slot of the PCI bus that is at `index` in its machine. */
+export function pciPlaceAt({ name, unplug }: PciBus, index: number, slot: number): PciPlace {
+  const path = [slotText(index + 1), slotText(slot)];
+  return { transport: 'pci', bus: name, slot, path, unplug };
 }
 
 /** A device number in a subchannel set. The VMM removes a channel device at once. */

@@ -1,0 +1,23 @@
+import { servedDevice } from '../operations/back-end-errors.ts';
+import { vmmPatienceMs, type OperationContext } from '../operations/context.ts';
+import type { Finding } from './doctor.ts';
+
+/** Devices whose program behind the socket has gone: the guest's requests are answered by nobody. */
+export async function lostBackEnds({ store, sandbox, hypervisor }: OperationContext): Promise<Finding[]> {
+  const served = store
+    .read((tx) => tx.attachments(sandbox.name))
+    .filter((attachment) => attachment.state === 'attached' && servedDevice(attachment) !== undefined);
+  const observations = await Promise.all(
+    served.map(({ plan, place }) => hypervisor.observe(plan.vmmId, place, { timeoutMs: vmmPatienceMs })),
+  );
+  return served
+    .filter((_, index) => observations[index]?.backend === 'lost')
+    .map(({ id, source }) => ({
+      problem: 'backend-lost',
+      sandbox: sandbox.name,
+      device: id,
+      what: `the program behind ${source} has gone, and the VM does not connect again`,
+      remedy: `vmplug detach ${sandbox.name} ${id}, start the program, and attach it anew`,
+      repaired: false,
+    }));
+}

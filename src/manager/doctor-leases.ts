@@ -1,0 +1,59 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LeaseRecord } from '../api/lease.ts';
+import { isWorkedOn } from '../operations/lease-work.ts';
+import { giveBackFreed, type GivenBack, type LeaseContext } from '../operations/leases.ts';
+import type { Finding } from './doctor.ts';
+
+/**
+ * IOMMU groups that are still with vfio-pci although their attachments are gone, and leases of which
+ * every function has gone from this host. Repairing gives them back, also where that failed before.
+ */
+export async function leftLeases(context: LeaseContext, repair: boolean): Promise<Finding[]> {
+  const left = context.store.read((tx) => tx.freedLeases().filter((lease) => !isWorkedOn(lease)));
+  if (left.length === 0) return [];
+  const results = repair ? await giveBackFreed(context, { again: true }) : [];
+  return left.map((lease) =>
+    finding(
+      lease,
+      present(lease, context),
+      results.find((result) => result.lease.group === lease.group),
+    ),
+  );
+}
+
+function finding(lease: LeaseRecord, isPresent: boolean, result: GivenBack | undefined): Finding {
+  const { group, device, sandbox, functions, error } = lease;
+  const repaired = result !== undefined && result.error === undefined;
+  if (!isPresent) {
+    return {
+      problem: 'lease-vanished',
+      sandbox,
+      device,
+      what: `IOMMU group ${group} was given to vfio-pci, and its functions (${addresses(lease)}) are no longer on this host`,
+      remedy: 'there is nothing to give back: the lease is dropped',
+      repaired,
+    };
+  }
+  const drivers = functions.map(({ address, driver }) => `${address} to ${driver ?? 'no driver'}`).join(', ');
+  const failure = result?.error?.message ?? error?.message;
+  return {
+    problem: 'not-given-back',
+    sandbox,
+    device,
+    what: `IOMMU group ${group} (${addresses(lease)}) is still to be given back to this host${failure === undefined ? '' : `; the last try failed: ${failure}`}`,
+    remedy:
+      result?.error === undefined
+        ? `given back: ${drivers}`
+        : (result.error.hint ?? 'see what the kernel says: dmesg'),
+    repaired,
+  };
+}
+
+function addresses({ functions }: LeaseRecord): string {
+  return functions.map(({ address }) => address).join(', ');
+}
+
+function present({ functions }: LeaseRecord, { sysfs }: LeaseContext): boolean {
+  return functions.some(({ address }) => existsSync(join(sysfs.hooks.SysBusPciDevicesPath, address)));
+}
