@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isAlive, processIdentity } from '../src/host/process-identity.ts';
-import { readListing } from '../src/manager/listing.ts';
 import { changesNothing, refusalOf, refused } from './errors.testing.ts';
 import { startForeignQemu } from './foreign-qemu.ts';
 import { Lab } from './harness.ts';
@@ -95,7 +94,7 @@ describe('starting a VM', () => {
       '--json',
     );
     try {
-      await expect.poll(() => readListing(lab.stateDir).sandboxes.length, { timeout: 20_000 }).toBe(1);
+      await expect.poll(() => lab.sandbox('vm5').pid, { timeout: 20_000 }).toBeGreaterThan(0);
       const identity = processIdentity(lab.sandbox('vm5').pid);
       run.kill('SIGINT');
       refusalOf(await run.ended, 'aborted');

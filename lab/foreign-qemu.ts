@@ -26,6 +26,8 @@ export interface ForeignOptions {
   readonly sharedMemory?: boolean;
   /** Where QEMU's own words go. Default: to those of the test. */
   readonly stderr?: 'inherit' | 'ignore';
+  /** Default: the system's. */
+  readonly qemu?: LabGuest['qemu'];
   /** `512M`. Default: what the guest needs. */
   readonly memory?: string;
 }
@@ -39,7 +41,8 @@ export async function startForeignQemu(
   args: readonly string[],
   options: ForeignOptions = {},
 ): Promise<ForeignQemu> {
-  return await start(directory, { ...labGuest('pc'), machine: ['-cpu', 'max'] }, args, options);
+  const { qemu = 'system' } = options;
+  return await start(directory, { ...labGuest('pc'), qemu, machine: ['-cpu', 'max'] }, args, options);
 }
 
 /**

@@ -1,7 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { vmmHas } from './errors.testing.ts';
 import { Lab } from './harness.ts';
-import { expectVersion, ownAddress, pathOf, useBothWays, x86Machines, type Disk } from './hot-plug.testing.ts';
+import {
+  expectVersion,
+  ownAddress,
+  pathOf,
+  useBothWays,
+  x86Machines,
+  type Disk,
+} from './hot-plug.testing.ts';
 import { seen } from './seen.ts';
 
 describe.each(x86Machines)('a foreign VM, $guest', (on) => {

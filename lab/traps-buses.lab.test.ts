@@ -24,7 +24,11 @@ describe.each(versions)('on QEMU $qemu', ({ at }) => {
   });
 
   test('a pci-bridge with shpc=off beside one without: only the other one is used', async () => {
-    await using vm = await TrapVm.start(`pc-bridge${at}`, ['-S', ...noRootBus, ...bridge('blind', 'shpc=off')]);
+    await using vm = await TrapVm.start(`pc-bridge${at}`, [
+      '-S',
+      ...noRootBus,
+      ...bridge('blind', 'shpc=off'),
+    ]);
     expect((await vm.attach(vm.lab.image('a.img'))).place).toMatchObject({ bus: 'br0' });
   });
 
@@ -70,7 +74,10 @@ describe.each(versions)('on QEMU $qemu', ({ at }) => {
     const off = ['-S', ...noRootBus, ...noAcpiBridges];
     await using vm = await TrapVm.start(`pc${at}`, [...off, ...bridge('unseen')]);
     const error = await vm.refused(vm.lab.image('a.img'));
-    expect(error).toMatchObject({ code: 'bus-not-hotpluggable', reason: expect.stringContaining('unseen: ') });
+    expect(error).toMatchObject({
+      code: 'bus-not-hotpluggable',
+      reason: expect.stringContaining('unseen: '),
+    });
     expect(await vm.tell('device_add', disk('unseen'))).toEqual({});
   });
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { writeAt0 } from './devices-disks.testing.ts';
 import { tellVmm } from './errors.testing.ts';
@@ -46,6 +47,7 @@ test('a guest that writes the header of a qcow2 image into its raw disk gets its
   const image = lab.image('written.img');
   const attach = (): Promise<Disk> => lab.ok<Disk>('attach', 'vm1', image, '--timeout', '60s');
   const first = await attach();
+  expect(await lab.disks('vm1')).toMatchObject([{ path: first.guest.byId }]);
   const write = await lab.guest(
     'vm1',
     `printf 'QFI\\373\\0\\0\\0\\3' | dd of=${first.guest.byId} bs=512 conv=sync,fsync`,
@@ -54,6 +56,7 @@ test('a guest that writes the header of a qcow2 image into its raw disk gets its
   await lab.ok('detach', 'vm1', first.id, '--timeout', '60s');
 
   const again = await attach();
+  expect(readFileSync(image).toString('latin1', 0, 4)).toBe('QFI\xfb');
   expect(again).toMatchObject({ format: 'raw', evidence: 'live' });
   expect(await lab.disks('vm1')).toMatchObject([{ serial: again.serial, size }]);
   expect(await firstBytes(again.guest.byId, 8)).toBe('QFI\xfb\0\0\0\x03');

@@ -36,7 +36,10 @@ describe.each(versions)('on QEMU $qemu', ({ at }) => {
         const { plan } = await vm.attach(image, { driver, disk });
         const [direct, noFlush] = caches[disk.cache ?? 'writeback'];
         const node = (await nodesOf(vm)).find((each) => each['node-name'] === plan.vmmId);
-        expect(node, JSON.stringify(disk)).toMatchObject({ cache: { direct, 'no-flush': noFlush }, ro: false });
+        expect(node, JSON.stringify(disk)).toMatchObject({
+          cache: { direct, 'no-flush': noFlush },
+          ro: false,
+        });
         const path = `/machine/peripheral/${plan.vmmId}`;
         if (disk.cache === undefined) continue;
         const writes = disk.cache === 'writethrough' || disk.cache === 'directsync' ? 'off' : 'on';
@@ -55,21 +58,26 @@ describe.each(versions)('on QEMU $qemu', ({ at }) => {
   test.each([
     ['raw', 'the device'],
     ['qcow2', 'the block node'],
-  ])('a %s image that a device of the same VM has already: refused at %s, and nothing stays', async (format) => {
-    await using vm = await TrapVm.start(`pc${at}`, ['-S', '-device', 'virtio-scsi-pci,id=hba']);
-    const image = vm.lab.image(`a.${format}`);
-    if (format === 'qcow2') run('qemu-img', 'create', '-q', '-f', 'qcow2', image, '16M');
-    const node = { driver: format, 'node-name': 'theirs', file: { driver: 'file', filename: image } };
-    expect(await vm.tell('blockdev-add', node)).toEqual({});
-    const plug = { driver: 'scsi-hd', id: 'theirs', drive: 'theirs', bus: 'hba.0', 'scsi-id': 7 };
-    expect(await vm.tell('device_add', plug)).toEqual({});
-    for (const more of [{}, { readOnly: true }]) {
-      for (const driver of ['virtio-blk', 'virtio-scsi'] as const) {
-        expect(await vm.refused(image, { driver, ...more })).toMatchObject({ code: 'source-locked' });
+  ])(
+    'a %s image that a device of the same VM has already: refused at %s, and nothing stays',
+    async (format) => {
+      await using vm = await TrapVm.start(`pc${at}`, ['-S', '-device', 'virtio-scsi-pci,id=hba']);
+      const image = vm.lab.image(`a.${format}`);
+      if (format === 'qcow2') run('qemu-img', 'create', '-q', '-f', 'qcow2', image, '16M');
+      const node = { driver: format, 'node-name': 'theirs', file: { driver: 'file', filename: image } };
+      expect(await vm.tell('blockdev-add', node)).toEqual({});
+      const plug = { driver: 'scsi-hd', id: 'theirs', drive: 'theirs', bus: 'hba.0', 'scsi-id': 7 };
+      expect(await vm.tell('device_add', plug)).toEqual({});
+      for (const more of [{}, { readOnly: true }]) {
+        for (const driver of ['virtio-blk', 'virtio-scsi'] as const) {
+          expect(await vm.refused(image, { driver, ...more })).toMatchObject({ code: 'source-locked' });
+        }
       }
-    }
-    expect(await vm.tell('device_add', { ...plug, id: 'second', 'scsi-id': 8 })).toMatch(/Permission conflict/);
-  });
+      expect(await vm.tell('device_add', { ...plug, id: 'second', 'scsi-id': 8 })).toMatch(
+        /Permission conflict/,
+      );
+    },
+  );
 
   test('a raw image that is no whole number of sectors is shown rounded up, and vmplug says that size', async () => {
     await using vm = await TrapVm.start(`pc${at}`);

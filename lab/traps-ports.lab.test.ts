@@ -11,7 +11,8 @@ describe.each(versions)('on QEMU $qemu', ({ qemu, at }) => {
     'an occupied root port of %s is never given a second device, though QEMU 7.2 would take it',
     async (machine) => {
       await using vm = await TrapVm.start(`${machine}${at}`);
-      for (const bus of ports) expect(await vm.tell('device_add', rng(bus, { id: `their-${bus}` }))).toEqual({});
+      for (const bus of ports)
+        expect(await vm.tell('device_add', rng(bus, { id: `their-${bus}` }))).toEqual({});
       const error = await vm.refused(vm.lab.image('a.img'));
       expect(error).toMatchObject({ code: 'no-free-place', facts: { total: 4, free: 0 } });
       const second = await vm.tell('device_add', rng('rp0', { id: 'second' }));

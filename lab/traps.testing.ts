@@ -48,10 +48,7 @@ export class TrapVm implements AsyncDisposable {
   }
 
   /** Attaches a disk, with no more evidence than a VM without a running guest can give. */
-  async attach(
-    source: string,
-    options: Parameters<Vmplug['attach']>[2] = {},
-  ): Promise<AttachmentRecord> {
+  async attach(source: string, options: Parameters<Vmplug['attach']>[2] = {}): Promise<AttachmentRecord> {
     return await this.vmplug.attach('vm1', source, { wait: 'acknowledged', timeoutMs: 60_000, ...options });
   }
 
@@ -62,7 +59,9 @@ export class TrapVm implements AsyncDisposable {
     if (!(ended instanceof VmplugError)) throw new Error(`${source} was attached, or: ${String(ended)}`);
     const after = await this.has();
     if (JSON.stringify(before) === JSON.stringify(after)) return ended;
-    throw new Error(`${ended.code}, and the VM has ${JSON.stringify(after)}, before ${JSON.stringify(before)}`);
+    throw new Error(
+      `${ended.code}, and the VM has ${JSON.stringify(after)}, before ${JSON.stringify(before)}`,
+    );
   }
 
   /** Its devices that have an id, and its block nodes. */

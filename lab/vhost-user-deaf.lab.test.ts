@@ -40,13 +40,16 @@ function holders(claim: string): string[] {
   return store.read((tx) => tx.holders(claim)).map(({ device }) => device);
 }
 
-test('a back end that answers all but its queues: the guest waits for it, and never lets go', async () => {
+test('a back end that answers all but its queues: the guest waits for it, and does so when it has ended', async () => {
   await using responder = await startDeafResponder(lab.path('deaf.sock'));
   const source = `vhost-user-scsi:${responder.socket}`;
+  const claim = claimOn(responder.socket);
   const device = await lab.ok<Device>('attach', 'vm1', source);
   expect(responder.connections()).toBe(1);
   await refused(lab, 'already-attached', 'attach', 'vm1', source);
-  await keptUntilStopped(device, claimOn(responder.socket));
+  await refused(lab, 'deadline-passed', 'detach', 'vm1', device.id, '--timeout', '2s');
+  await responder.end();
+  await keptUntilStopped(device, claim);
 });
 
 test('a back end that dies with a request in flight: the guest never lets go', async () => {

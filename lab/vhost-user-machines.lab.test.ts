@@ -20,7 +20,7 @@ describe.for(['pc', 'q35@10', 'pc@10'] as const)('%s', (guest) => {
   beforeAll(async () => {
     await ensurePackages(qemuPackages);
     lab = new Lab();
-    await lab.adopt('vm1', guest, [], { sharedMemory: true });
+    await lab.adopt('vm1', guest, [], { sharedMemory: true, stderr: 'ignore' });
   });
   afterAll(() => lab[Symbol.asyncDispose]());
 

@@ -4,6 +4,8 @@ import { createServer, type Socket } from 'node:net';
 /** A vhost-user back end that says yes to everything and never looks at its queues. */
 export interface DeafResponder extends AsyncDisposable {
   readonly socket: string;
+  /** Ends it as the handle does: those that are connected see it hang up. */
+  end(): Promise<void>;
   /** How many have connected so far. */
   connections(): number;
 }
@@ -34,16 +36,13 @@ export async function startDeafResponder(socket: string): Promise<DeafResponder>
     answer(client);
   }).listen(socket);
   await once(server, 'listening');
-  return {
-    socket,
-    connections: () => accepted,
-    async [Symbol.asyncDispose]() {
-      const closed = once(server, 'close');
-      server.close();
-      for (const client of clients) client.destroy();
-      await closed;
-    },
+  const closed = once(server, 'close');
+  const end = async (): Promise<void> => {
+    server.close();
+    for (const client of clients) client.destroy();
+    await closed;
   };
+  return { socket, connections: () => accepted, end, [Symbol.asyncDispose]: end };
 }
 
 /** Descriptors that come with messages are dropped by the kernel: nobody here receives them. */

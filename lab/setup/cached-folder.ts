@@ -16,9 +16,9 @@ export async function cachedFolder(
   name: string,
   recipe: readonly string[],
   fill: (folder: string) => Promise<void>,
+  cache: string = cacheDirectory(),
 ): Promise<string> {
-  const cache = cacheDirectory();
-  const folder = placeOf(name, recipe);
+  const folder = placeOf(cache, name, recipe);
   if (await isThere(folder)) return folder;
   await mkdir(cache, { recursive: true });
   const work = await mkdtemp(join(cache, `making-${name}-`));
@@ -39,13 +39,13 @@ export async function cachedFolder(
 
 /** The same folder, if it was made before. */
 export async function findCachedFolder(name: string, recipe: readonly string[]): Promise<string | undefined> {
-  const folder = placeOf(name, recipe);
+  const folder = placeOf(cacheDirectory(), name, recipe);
   return (await isThere(folder)) ? folder : undefined;
 }
 
-function placeOf(name: string, recipe: readonly string[]): string {
+function placeOf(cache: string, name: string, recipe: readonly string[]): string {
   const key = createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 16);
-  return join(cacheDirectory(), `${name}-${key}`);
+  return join(cache, `${name}-${key}`);
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -6,7 +6,7 @@ import { cachedFolder } from './cached-folder.ts';
 import { ensurePackages, type NeededPackage } from './packages.ts';
 
 /** What compiles it, and what serves its disks. */
-export const scsiPackages: readonly NeededPackage[] = [
+const scsiPackages: readonly NeededPackage[] = [
   { package: 'gcc', provides: 'gcc', why: "to compile QEMU's vhost-user-scsi" },
   { package: 'pkgconf', provides: 'pkg-config', why: "to compile QEMU's vhost-user-scsi" },
   { package: 'libglib2.0-dev', provides: '/usr/include/glib-2.0/glib.h', why: "for QEMU's vhost-user-scsi" },

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { stringifyExact, parseExact } from '../../src/api/exact-json.ts';
 import type { JsonObject, JsonValue } from '../../src/api/json.ts';
 import { VirtualClock } from '../../src/hypervisors/simulated/qemu/clock.ts';
@@ -91,4 +92,26 @@ function withoutOld(reply: JsonValue, vm: SimulatedQemu): JsonValue {
   const isOurs = vm.machine.device(String(rest['qdev_id'])) !== undefined;
   const inner = Object.entries(rest).map(([name, value]) => [name, withoutOld(value ?? null, vm)]);
   return { ...Object.fromEntries(inner), ...(isOurs ? { regions } : {}) };
+}
+
+/** Where two conversations differ, for people: what the real one said and what the simulated one. */
+export function differences(
+  real: readonly Said[],
+  simulated: readonly Said[],
+): { readonly at: number; readonly real?: JsonObject; readonly simulated?: JsonObject }[] {
+  return Array.from({ length: Math.max(real.length, simulated.length) }, (_, at) => at).flatMap((at) => {
+    const [one, other] = [real[at], simulated[at]];
+    if (isDeepStrictEqual(plain(one), plain(other))) return [];
+    return [
+      {
+        at,
+        ...(one === undefined ? {} : { real: one.message }),
+        ...(other === undefined ? {} : { simulated: other.message }),
+      },
+    ];
+  });
+}
+
+function plain(said: Said | undefined): unknown {
+  return said === undefined ? undefined : JSON.parse(stringifyExact(said));
 }

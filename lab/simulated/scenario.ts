@@ -16,10 +16,11 @@ export async function converse(socket: string, image: string): Promise<void> {
     await qmp.execute(execute, args, limits).catch(() => undefined);
   };
   const gone = async (id: string, work: () => Promise<void>): Promise<void> => {
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     using _ = { [Symbol.dispose]: qmp.onDeviceEvent(id, () => resolve()) };
     await work();
-    await promise;
+    const late = setTimeout(() => reject(new Error(`${id} did not leave`)), limits.timeoutMs);
+    await promise.finally(() => clearTimeout(late));
   };
   const plug = (id: string, more: JsonObject): Promise<void> =>
     say('device_add', { driver: 'virtio-blk-pci', id, bus: 'port0', addr: '00', drive: 'b0', ...more });
@@ -50,7 +51,7 @@ export async function converse(socket: string, image: string): Promise<void> {
   await plug('d0', { drive: 'nothing' });
   await plug('d0', { 'no-such-property': 1 });
   await plug('d0', { 'share-rw': 'yes' });
-  await plug('0d', {});
+  await plug('0d', { drive: 'nothing' });
   await say('stop');
   await say('stop');
   await say('query-status');

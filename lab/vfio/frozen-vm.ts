@@ -16,7 +16,7 @@ export interface FrozenVm {
 }
 
 const programs = {
-  '7': '/bin/qemu-system-x86_64',
+  '7': '/usr/bin/qemu-system-x86_64',
   '10': '/q10/usr/bin/qemu-system-x86_64 -L /q10/usr/share/qemu -L /q10/usr/share/seabios',
 };
 

@@ -29,14 +29,27 @@ echo ${address} >/sys/bus/pci/drivers_probe`;
   await outer.sh(`set -e\n${lines.join('\n')}`);
 }
 
-/** The bytes of text at a place of the disk that a function is, read past the page cache of before. */
+/**
+ * A script that waits until the disk of an NVMe function is there and puts its node into `$disk`. With several ways to
+ * a disk, which every one of QEMU could have, the function has `nvme0c0n1`, and the node is `nvme0n1`.
+ */
+export function findDisk(address: string): string {
+  return `disk=
+until [ -b "$disk" ]; do
+  set -- /sys/bus/pci/devices/${address}/nvme/nvme*/nvme*n1
+  name=\${1##*/}
+  case "$name" in nvme*c*n1) disk=/dev/\${name%%c*}n1 ;; *) disk=/dev/$name ;; esac
+  [ -b "$disk" ] || sleep 0.1
+done
+`;
+}
+
+/** Prints bytes of the disk that a function is. */
 export function readScript(address: string, at: number, length: number): string {
-  return `disk=; until [ -b "$disk" ]; do set -- /sys/bus/pci/devices/${address}/nvme/nvme*/nvme*n1; disk=/dev/\${1##*/}; [ -b "$disk" ] || sleep 0.1; done
-dd if=$disk bs=4096 skip=${at / 4096} count=1 2>/dev/null | head -c ${length}`;
+  return `${findDisk(address)}dd if=$disk bs=4096 skip=${at / 4096} count=1 2>/dev/null | head -c ${length}`;
 }
 
 /** Writes text to a place of the disk that a function is, and waits until it has arrived. */
 export function writeScript(address: string, at: number, text: string): string {
-  return `set -- /sys/bus/pci/devices/${address}/nvme/nvme*/nvme*n1
-printf '${text}' | dd of=/dev/\${1##*/} bs=4096 seek=${at / 4096} conv=sync,fsync 2>/dev/null`;
+  return `${findDisk(address)}printf '${text}' | dd of=$disk bs=4096 seek=${at / 4096} conv=sync,fsync 2>/dev/null`;
 }

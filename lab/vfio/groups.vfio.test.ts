@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { seen } from '../seen.ts';
 import { addNic, addNvme, hasNativeUse, type OuterDevice } from './devices.ts';
 import { startFrozenVm } from './frozen-vm.ts';
-import { bindByHand, driverOf, groupOf, readScript } from './functions.ts';
+import { bindByHand, driverOf, findDisk, groupOf, readScript } from './functions.ts';
 import { answered, pingScript } from './network.ts';
 import { until } from './outer.ts';
 import { useLibrary } from './use-library.ts';
@@ -98,7 +98,7 @@ describe('what the host uses', () => {
 
   it('is refused: a disk with a file system that is mounted', async () => {
     const { address } = await addNvme(outer(), { port: 2 }, {}, 'ext4');
-    await outer().sh(`set -- /sys/bus/pci/devices/${address}/nvme/nvme*/nvme*n1; mkdir /run/mounted; mount -t ext4 /dev/\${1##*/} /run/mounted`);
+    await outer().sh(`${findDisk(address)}mkdir /run/mounted; mount -t ext4 $disk /run/mounted`);
     expect((await refused(address, 'source-in-use')).message).toContain('/run/mounted');
     await outer().sh('umount /run/mounted');
   });

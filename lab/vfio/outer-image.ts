@@ -22,7 +22,7 @@ export interface OuterImage extends OuterFiles {
 }
 
 /** Raised when this code makes another image of the same files. */
-const builderVersion = 2;
+const builderVersion = 4;
 
 const systemQemu = '/usr/bin/qemu-system-x86_64';
 const systemFirmware = ['/usr/share/qemu', '/usr/share/seabios'];

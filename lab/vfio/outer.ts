@@ -19,7 +19,7 @@ const checkout = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const patienceMs = 120_000;
 
 /** Goes before every script: the state and what vmplug keeps are in the outer guest's memory. */
-const environment = `export HOME=/run/home VMPLUG_STATE_DIR=/run/state VMPLUG_CACHE_DIR=/run/cache NO_COLOR=1
+const environment = `export PATH=/bin:/usr/bin HOME=/run/home VMPLUG_STATE_DIR=/run/state VMPLUG_CACHE_DIR=/run/cache NO_COLOR=1
 `;
 
 /** The checkout, as it is, with the outer guest's own copy of the Node that it brings. */

@@ -14,7 +14,7 @@ const bootMs = 240_000;
 const warmUp = `set -e
 node -p 1
 /usr/sbin/ip link >/dev/null; /usr/bin/prlimit --version >/dev/null; /usr/bin/setpriv --version >/dev/null
-qemu-system-x86_64 -version >/dev/null
+/usr/bin/qemu-system-x86_64 -version >/dev/null
 `;
 
 const startInner = `set -e

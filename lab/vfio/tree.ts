@@ -21,6 +21,9 @@ export interface TreeSources {
 /** Programs of the system that the tests use in the outer guest, by these paths: busybox's shell has poorer ones of those names. */
 const systemPrograms: readonly string[] = ['/usr/sbin/ip', '/usr/bin/prlimit', '/usr/bin/setpriv'];
 
+/** The part of the system's QEMU that emulates CPUs, which Debian has as a module. */
+const emulator = '/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so';
+
 /** Makes the tree of the outer guest's disk in an empty folder: read-only later, so every mount point is there. */
 export async function makeTree(tree: string, sources: TreeSources): Promise<void> {
   for (const folder of ['bin', 'sbin', 'etc', 'proc', 'sys', 'dev', 'tmp', 'run', 'root', 'mnt', 'var', 'lib', 'checkout', 'work', 'inner'])
@@ -29,7 +32,9 @@ export async function makeTree(tree: string, sources: TreeSources): Promise<void
   const programs: [from: string, to: string][] = [
     ...systemPrograms.map((path): [string, string] => [path, path]),
     [sources.node, 'bin/node'],
-    [sources.qemu, 'bin/qemu-system-x86_64'],
+    // It finds its firmware and modules by its own place.
+    [sources.qemu, 'usr/bin/qemu-system-x86_64'],
+    [emulator, emulator],
     [join(sources.qemu10, 'usr/bin/qemu-system-x86_64'), 'q10/usr/bin/qemu-system-x86_64'],
   ];
   for (const [from, to] of programs) await copy(from, join(tree, to));

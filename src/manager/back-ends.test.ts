@@ -70,6 +70,21 @@ describe.each(kinds)('%s', (kind) => {
   });
 });
 
+test('a guest that waits for a peer that has ended: the detach says what alone frees it', async () => {
+  const { id } = await bench.attach(testSocket('vhost-user-blk', 'x'));
+  bench.machine.guest = { ...bench.machine.guest, onUnplug: 'ignores' };
+  const detached = async () => errorOf(bench.detach(id, { timeoutMs: 5 }));
+  expect(await detached()).toMatchObject({ reason: expect.stringContaining('the guest did not let go') });
+  bench.machine.backEnds.chardevs.hangUp(testSocket('vhost-user-blk', 'x').socket);
+  expect(await detached()).toMatchObject({
+    code: 'deadline-passed',
+    reason: expect.stringContaining('the program that served it has ended'),
+    hint: expect.stringContaining('vmplug sandbox stop vm1'),
+    facts: { outcome: 'expired', requested: true, backend: 'lost' },
+  });
+  expect(bench.attachments()).toMatchObject([{ id, state: 'detaching' }]);
+});
+
 test('a disk has no program behind it', async () => {
   const { plan, place } = await bench.attach('disk');
   expect(await bench.hypervisor.observe(plan.vmmId, place, { timeoutMs: 100 })).not.toHaveProperty('backend');

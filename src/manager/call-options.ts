@@ -38,7 +38,9 @@ export interface AttachOptions extends CallOptions {
 
 /** What a VM is started with. */
 export interface RunOptions
-  extends Omit<RunRequest, 'stateDir' | 'sysfs' | 'coldPlug' | 'onProgress' | keyof ExchangeOptions>, CallOptions {
+  extends
+    Omit<RunRequest, 'stateDir' | 'sysfs' | 'coldPlug' | 'onProgress' | keyof ExchangeOptions>,
+    CallOptions {
   /** Sources of devices that it has from the start, alone or with the options of an attach. */
   readonly coldPlug?: readonly (string | ColdPlugOptions)[];
   /** The evidence to wait for where a device does not say; `live` by default. */

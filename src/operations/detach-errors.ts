@@ -9,16 +9,18 @@ export interface UnplugEnd {
   /** Whether the guest was asked at all. */
   readonly requested: boolean;
   readonly deadline: Deadline;
+  /** The program that served the device has ended. */
+  readonly backend?: 'lost';
 }
 
 /** The guest did not let go. */
 export function notReleased(sandbox: string, attachment: AttachmentRecord, end: UnplugEnd): VmplugError {
-  const { outcome, requested, deadline } = end;
+  const { outcome, requested, deadline, backend } = end;
   const again = `vmplug detach ${sandbox} ${attachment.id}`;
   const details = {
     action: 'detach',
     subject: attachment.source,
-    facts: { device: attachment.id, outcome, requested },
+    facts: { device: attachment.id, outcome, requested, ...(backend === undefined ? {} : { backend }) },
   };
   if (outcome === 'refused') {
     return new VmplugError('unplug-refused', {
@@ -45,13 +47,20 @@ export function notReleased(sandbox: string, attachment: AttachmentRecord, end: 
       hint: `resume the VM, then: ${again}`,
     });
   }
+  if (backend === 'lost' && requested) {
+    return new VmplugError('deadline-passed', {
+      ...details,
+      reason: `the program that served it has ended, and the guest did not let go of it in ${deadline.milliseconds} ms: it may wait for an answer for ever; everything stays reserved until it lets go or the VM ends`,
+      hint: `to end the VM, which frees it: vmplug sandbox stop ${sandbox}; to ask and wait again: ${again}`,
+    });
+  }
   return new VmplugError('deadline-passed', {
     ...details,
     reason: requested
       ? `the guest did not let go of it in ${deadline.milliseconds} ms; the request stands, and everything stays reserved until it does`
       : `its driver did not run in the guest within ${deadline.milliseconds} ms, and this VMM loses a request sent before that; nothing was sent, it stays attached`,
     hint: requested
-      ? `is the guest up, and is the disk unmounted there? To ask and wait again: ${again} --timeout 60s`
+      ? `is the guest up, and does nothing there use it any more? To ask and wait again: ${again} --timeout 60s`
       : `is the guest up, and is the driver loaded there? To try again: ${again} --timeout 60s`,
   });
 }

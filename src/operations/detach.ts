@@ -8,6 +8,7 @@ import { notFreed, notReleased, refusedByVmm, type UnplugEnd } from './detach-er
 import { forgetAttachment } from './forget-attachment.ts';
 import { giveBackDetached } from './group-drivers.ts';
 import { abandonOperation, closeOpen, closeOperation, openOperation, updateAttachment } from './journal.ts';
+import { hasLostBackEnd } from './lost-back-end.ts';
 import { putBack } from './put-back.ts';
 import { releaseBackends } from './run-plan.ts';
 import { isSilence, settleAfter } from './settle.ts';
@@ -77,7 +78,9 @@ async function carryOut(
     if (outcome !== 'released') {
       const rest =
         outcome === 'refused' ? await putBack(context, attachment, operation, released) : attachment;
-      throw giveUp(context, { ...begun, attachment: rest }, { outcome, requested, deadline }, watch);
+      const isLost = outcome === 'expired' && (await hasLostBackEnd(context.hypervisor, attachment));
+      const end: UnplugEnd = { outcome, requested, deadline, ...(isLost ? { backend: 'lost' } : {}) };
+      throw giveUp(context, { ...begun, attachment: rest }, end, watch);
     }
     removed = true;
     context.onProgress?.('release the back end');

@@ -86,12 +86,11 @@ function listed(words: readonly string[], between = ', '): string {
 }
 
 function notRunRow({ kind, reason }: NotRun): KindRow {
-  const cell = `not run: ${reason}`;
   return {
     kind,
-    hotPlug: cell,
-    coldPlug: cell,
-    unplug: cell,
+    hotPlug: `not run: ${reason}`,
+    coldPlug: 'not run',
+    unplug: 'not run',
     evidence: nothing,
     address: nothing,
     machines: nothing,

@@ -77,7 +77,7 @@ describe('channel devices', () => {
       'Device fe.0.0005 already exists',
       "Property 'virtio-blk-ccw.devno' doesn't take value '0.0.0006'",
       "Property 'virtio-blk-device.drive' can't find value 'zz'",
-      "Permission conflict on node 'a': a uses it",
+      "Permission conflict on node 'a': permissions 'write' are both required by block device '/machine/peripheral/a/virtio-backend' (uses node 'a' as 'root' child) and unshared by block device '/machine/peripheral/b/virtio-backend' (uses node 'a' as 'root' child).",
     ]);
     const hypervisor = connected(machine);
     const [taken] = await Promise.allSettled(hypervisor.submit([ccw('b', { devno: 'fe.0.0005' })], limits));

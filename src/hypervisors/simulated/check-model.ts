@@ -10,8 +10,8 @@ import { simulatedFacts } from './simulated-facts.ts';
  * The model that `device_add` names, where this machine has it with every property that it is given.
  * @throws Refusal
  */
-export function checkModel(args: JsonObject, facts: VmmFacts): DeviceModel {
-  if (args['id'] !== undefined) checkId(required(args, 'id'));
+export function checkModel(args: JsonObject, facts: VmmFacts, words: MachineWords): DeviceModel {
+  if (args['id'] !== undefined && words.checksId) checkId(required(args, 'id'));
   const driver = required(args, 'driver');
   const model = deviceModels.get(driver);
   if (model === undefined || !facts.features.includes(`device:${driver}`)) {

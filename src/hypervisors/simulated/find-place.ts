@@ -34,16 +34,20 @@ export function findPlace(
 ): SimulatedPlace {
   const occupantOf = (place: SimulatedPlace): Occupants[number] | undefined =>
     occupants.find((each) => placeKey(each.place) === placeKey(place));
+  const slot =
+    bus.transport === 'pci' && bus.isPort === true ? readSlot(textOf(args, 'addr') || '0', args) : 0;
+  if (bus.transport === 'pci' && slot > 0) return unseenSlot(bus, index, slot, args, occupants);
   const named = namedPlace(bus, index, args);
   if (named === undefined) {
     for (const place of placesOf(bus, index)) if (occupantOf(place) === undefined) return place;
-    if (bus.transport === 'pci' && bus.isPort === true)
-      return secondOnPort(bus, index, args, occupants, words);
+    if (bus.transport === 'pci' && bus.isPort === true) {
+      return unseenSlot(bus, index, 1, args, words.letsInSecond ? [] : occupants);
+    }
     throw new Refusal(fullText(bus, textOf(args, 'driver')), 'place-taken');
   }
   const occupant = occupantOf(named);
   if (occupant !== undefined) {
-    throw new Refusal(takenText(named, textOf(args, 'driver'), occupant, words), 'place-taken');
+    throw new Refusal(takenText(named, textOf(args, 'driver'), occupant), 'place-taken');
   }
   return named;
 }
@@ -116,31 +120,28 @@ function fullText(bus: SimulatedBus, driver: string): string {
   }
 }
 
-/** The slot behind the one of a full port, where that is let in. */
-function secondOnPort(
+/** Another slot of a port than the one it has: no guest sees what is there. */
+function unseenSlot(
   bus: PciBus,
   index: number,
+  slot: number,
   args: JsonObject,
   occupants: Occupants,
-  words: MachineWords,
 ): SimulatedPlace {
-  const there = occupants.filter(({ place }) => place.transport === 'pci' && place.bus === bus.name);
-  const [first] = there;
-  if (words.letsInSecond || first === undefined) return pciPlaceAt(bus, index, there.length);
-  throw new Refusal(words.occupied(0, textOf(args, 'driver'), first), 'place-taken');
+  const first = occupants.find(({ place }) => place.transport === 'pci' && place.bus === bus.name);
+  if (first === undefined) return pciPlaceAt(bus, index, slot);
+  throw new Refusal(
+    `PCI: slot 0 function 0 already occupied by ${first.model}, new func ${textOf(args, 'driver')} cannot be exposed to guest.`,
+    'place-taken',
+  );
 }
 
 /** QEMU's words for a place that something sits at. */
-function takenText(
-  place: SimulatedPlace,
-  driver: string,
-  occupant: Occupants[number],
-  words: MachineWords,
-): string {
-  const { id } = occupant;
+function takenText(place: SimulatedPlace, driver: string, occupant: Occupants[number]): string {
+  const { id, model } = occupant;
   switch (place.transport) {
     case 'pci':
-      return words.occupied(place.slot, driver, occupant);
+      return `PCI: slot ${place.slot} function 0 not available for ${driver}, in use by ${model},id=${id}`;
     case 'scsi':
       return `lun already used by '${id}'`;
     case 'ccw':

@@ -7,32 +7,30 @@ export interface MachineWords {
    * where no guest sees it.
    */
   readonly letsInSecond: boolean;
-  /** The refusal of a place that `occupant` (`virtio-blk-pci,id=d0`) sits at. */
-  readonly occupied: (slot: number, driver: string, occupant: { model: string; id: string }) => string;
   /**
    * Looks at the JSON type of one property.
    * @throws Refusal
    */
   readonly checkType: (name: string, type: string, value: unknown) => void;
   readonly notVirtio: (path: string) => string;
+  /** Whether the id of a device must be an identifier. */
+  readonly checksId: boolean;
   /** Names and types of the properties of a model, where they are known. */
   readonly properties?: (model: string) => ReadonlyMap<string, string> | undefined;
 }
 
 export const wordsOf72: MachineWords = {
   letsInSecond: true,
-  occupied: (slot, driver, { model, id }) =>
-    `PCI: slot ${slot} function 0 not available for ${driver}, in use by ${model},id=${id}`,
   checkType: () => undefined,
+  checksId: true,
   notVirtio: (path) => `Path ${path} is not a VirtIODevice`,
 };
 
-/** Types are enforced since 9.2; all that is on a port is looked at first. */
+/** Types are enforced since 9.2. */
 export const wordsOf100: MachineWords = {
   letsInSecond: false,
-  occupied: (slot, driver, { model }) =>
-    `PCI: slot ${slot} function 0 already occupied by ${model}, new func ${driver} cannot be exposed to guest.`,
   checkType: checkType100,
+  checksId: false,
   notVirtio: (path) => `Path ${path} is not a realized VirtIODevice`,
 };
 

@@ -27,14 +27,14 @@ describe('block nodes and places', () => {
     await outcomes(hypervisor, node('a'), plug('a'), node('b'));
     expect(await outcomes(hypervisor, node('a'), plug('a', 'port1'), plug('b'), plug('zz', 'port1'))).toEqual(
       [
-        "vmm-refused: Duplicate nodes with node-name='a'",
+        "vmm-refused: Duplicate nodes with node-name='a-f'",
         "vmm-refused: Duplicate device ID 'a'",
         'vmm-refused: PCI: slot 0 function 0 not available for virtio-blk-pci, in use by virtio-blk-pci,id=a',
         "vmm-refused: Property 'virtio-blk-device.drive' can't find value 'zz'",
       ],
     );
     expect(await outcomes(hypervisor, node('x'.repeat(32)), { execute: 'quit-now' })).toEqual([
-      `vmm-refused: Node name '${'x'.repeat(32)}' too long`,
+      `vmm-refused: Node name '${'x'.repeat(32)}-f' too long`,
       'vmm-refused: The command quit-now has not been found',
     ]);
   });

@@ -232,7 +232,7 @@ export class SimulatedMachine {
 
   /** In QEMU's order: what and where, its properties, its place, and then it takes its back end. */
   #plug(args: JsonObject): void {
-    const { transport, best, reserve } = checkModel(args, this.facts);
+    const { transport, best, reserve } = checkModel(args, this.facts, this.#words);
     const id = textOf(args, 'id');
     if (this.#devices.has(id)) throw new Refusal(`Duplicate device ID '${id}'`);
     const { bus, index } = findBus(this.#buses, transport, args, this.devices);

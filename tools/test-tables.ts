@@ -3,14 +3,17 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Makes sure that the tables about v1 are true: every case of `docs/v1-cases.md` is the beginning of a
+ * Makes sure that the tables that name tests are true: every case of `docs/v1-cases.md` is the beginning of a
  * test's name; in `docs/v1-weaknesses.md` each of the 98 is there once, with one of three verdicts, and
- * each that is fixed has a test that carries its number.
+ * each that is fixed has a test that carries its number; every trap of `docs/traps.md` has tests whose names
+ * begin as its row says.
  */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const weaknesses = 98;
 const verdicts = ['fixed', 'does not arise', 'kept'];
-const names = ['src', 'lab', 'examples'].flatMap((folder) => quoted(join(root, folder)));
+const tests = ['src', 'lab', 'examples'].flatMap((folder) => testsIn(join(root, folder)));
+/** Whatever is quoted and carries a number: names of tests, and rows of `test.each`. */
+const names = tests.flatMap((text) => text.match(/['"`][^'"`\n]*(?:\bW\d+|\b7\.\d )[^\n]*/g) ?? []);
 
 const cases = table('v1-cases.md', /^\| (7\.\d [^|]+?) \|/);
 const rows = table('v1-weaknesses.md', /^\| (W\d+ \| [^|]+ \| [^|]+) \|/).map((row) => row.split(' | '));
@@ -28,6 +31,12 @@ const problems = [
       ? [`${number} is said to be fixed, and no test has its number`]
       : [];
   }),
+  ...table('traps.md', /^\| (?!trap )(.+ \| .+ \| .+) \|$/).flatMap((row) => {
+    const beginnings = row.split(' | ').at(-1)?.split('; ') ?? [];
+    return beginnings
+      .filter((name) => !isTest(name))
+      .map((name) => `docs/traps.md: no test begins "${name}"`);
+  }),
 ];
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exitCode = 1;
@@ -37,12 +46,15 @@ function table(file: string, row: RegExp): string[] {
   return lines.flatMap((line) => row.exec(line)?.[1] ?? []);
 }
 
-/** Whatever is quoted in the tests of a folder and carries a number: names of tests, and rows of `test.each`. */
-function quoted(folder: string): string[] {
+/** Whether a test's name begins so: what is quoted first after a bracket. */
+function isTest(beginning: string): boolean {
+  const name = new RegExp(`\\(\\s*['"\`]${RegExp.escape(beginning)}`);
+  return tests.some((text) => name.test(text));
+}
+
+/** The texts of the tests in a folder. */
+function testsIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((path) => /\.testing\.ts$|\.test\.ts$/.test(path))
-    .flatMap(
-      (path) =>
-        readFileSync(join(folder, path), 'utf8').match(/['"`][^'"`\n]*(?:\bW\d+|\b7\.\d )[^\n]*/g) ?? [],
-    );
+    .map((path) => readFileSync(join(folder, path), 'utf8'));
 }
