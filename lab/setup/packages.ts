@@ -28,7 +28,6 @@ export const qemuPackages: readonly NeededPackage[] = [
 /** QEMU for the other architectures that the lab has guests of. */
 const otherQemuPackages: readonly NeededPackage[] = [
   { package: 'qemu-system-arm', provides: 'qemu-system-aarch64', why: 'to run arm64 guests' },
-  { package: 'qemu-system-arm', provides: 'qemu-system-aarch64', why: 'to try arm64 guests' },
   { package: 'qemu-system-misc', provides: 'qemu-system-s390x', why: 'to run s390x guests' },
 ];
 
@@ -40,6 +39,15 @@ export const testPackages: readonly NeededPackage[] = [
   { package: 'e2fsprogs', provides: 'mkfs.ext4', why: 'to make file systems in test images' },
   { package: 'mount', provides: 'losetup', why: 'to make block nodes of test images' },
   ...otherQemuPackages,
+];
+
+/** What compiles QEMU's back end for vhost-user-scsi, and what serves its disks. */
+export const scsiPackages: readonly NeededPackage[] = [
+  { package: 'gcc', provides: 'gcc', why: "to compile QEMU's vhost-user-scsi" },
+  { package: 'pkgconf', provides: 'pkg-config', why: "to compile QEMU's vhost-user-scsi" },
+  { package: 'libglib2.0-dev', provides: '/usr/include/glib-2.0/glib.h', why: "for QEMU's vhost-user-scsi" },
+  { package: 'libiscsi-dev', provides: '/usr/include/iscsi/iscsi.h', why: "for QEMU's vhost-user-scsi" },
+  { package: 'tgt', provides: 'tgtd', why: 'to serve SCSI disks' },
 ];
 
 /** What a libvirtd started by hand needs, without systemd, networks or polkit. */

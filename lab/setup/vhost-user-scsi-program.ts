@@ -3,16 +3,7 @@ import { join } from 'node:path';
 import { debianSources, releaseName, systemLists } from '../guest/apt.ts';
 import { runProgram } from '../guest/run-program.ts';
 import { cachedFolder } from './cached-folder.ts';
-import { ensurePackages, type NeededPackage } from './packages.ts';
-
-/** What compiles it, and what serves its disks. */
-const scsiPackages: readonly NeededPackage[] = [
-  { package: 'gcc', provides: 'gcc', why: "to compile QEMU's vhost-user-scsi" },
-  { package: 'pkgconf', provides: 'pkg-config', why: "to compile QEMU's vhost-user-scsi" },
-  { package: 'libglib2.0-dev', provides: '/usr/include/glib-2.0/glib.h', why: "for QEMU's vhost-user-scsi" },
-  { package: 'libiscsi-dev', provides: '/usr/include/iscsi/iscsi.h', why: "for QEMU's vhost-user-scsi" },
-  { package: 'tgt', provides: 'tgtd', why: 'to serve SCSI disks' },
-];
+import { ensurePackages, scsiPackages } from './packages.ts';
 
 /**
  * Stands for QEMU's own header of the system's headers, which needs QEMU's configure script. The program speaks to

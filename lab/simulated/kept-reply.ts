@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '../../src/api/json.ts';
 import { isRead, keptSchema, wantedModels } from './kept.ts';
+import { text } from './text.ts';
 
 /**
  * What of the answers of QEMU is compared: what a driver reads. Left out are the numbers that no
@@ -11,24 +12,24 @@ export function keptReply(command: string, args: JsonObject, reply: JsonValue): 
     case 'qom-list':
       return sorted(
         objects(reply)
-          .map(({ name, type }) => ({ name: String(name), type: String(type) }))
-          .filter((entry) => isRead(String(args['path']), entry))
+          .map(({ name, type }) => ({ name: text(name), type: text(type) }))
+          .filter((entry) => isRead(text(args['path']), entry))
           .map(({ name, type }) => `${name}: ${type}`),
       );
     case 'query-qmp-schema':
       return sortedBy(keptSchema(objects(reply)), 'name');
     case 'qom-list-types':
-      return sorted(objects(reply).map(({ name }) => String(name))).filter((name) => wantedModels.has(name));
+      return sorted(objects(reply).map(({ name }) => text(name))).filter((name) => wantedModels.has(name));
     case 'device-list-properties':
       return sorted(
-        objects(reply).map(({ name, type }) => `${String(name)}:${String(type).replaceAll(' ', '')}`),
+        objects(reply).map(({ name, type }) => `${text(name)}:${text(type).replaceAll(' ', '')}`),
       ).join(' ');
     case 'query-pci':
       return objects(reply).map(({ bus = 0, devices = [] }) => ({ bus, devices: functions(devices) }));
     case 'query-chardev':
       return sortedBy(
         objects(reply)
-          .filter(({ label }) => String(label).startsWith('vmplug-'))
+          .filter(({ label }) => text(label).startsWith('vmplug-'))
           .map((each) => picked(each, 'label', 'filename', 'frontend-open')),
         'label',
       );
@@ -81,7 +82,7 @@ function diskOf({ 'node-name': node, qdev, stats }: JsonObject): JsonObject[] {
 function virtioOf(reply: JsonValue): JsonObject {
   const { name = '', status } = object(reply);
   const { statuses } = object(status);
-  const said = Array.isArray(statuses) ? statuses.map(String) : [];
+  const said = Array.isArray(statuses) ? statuses.map(text) : [];
   return { name, isLive: said.some((text) => text.startsWith('VIRTIO_CONFIG_S_DRIVER_OK')) };
 }
 
@@ -106,5 +107,5 @@ function sorted(lines: readonly string[]): string[] {
 }
 
 function sortedBy(list: readonly JsonObject[], name: string): JsonObject[] {
-  return list.toSorted((one, other) => (String(one[name]) < String(other[name]) ? -1 : 1));
+  return list.toSorted((one, other) => (text(one[name]) < text(other[name]) ? -1 : 1));
 }

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../src/api/json.ts';
 import { modelsWithProperties } from '../../src/hypervisors/qemu/features.ts';
 import { deviceModels } from '../../src/hypervisors/simulated/device-models.ts';
+import { text } from './text.ts';
 
 /** What is kept of the answers of a real QEMU: what a driver reads, and no more. */
 
@@ -33,8 +34,8 @@ const events = new Set(['DEVICE_DELETED', 'DEVICE_UNPLUG_GUEST_ERROR']);
 export function keptSchema(schema: readonly JsonObject[]): JsonObject[] {
   return schema
     .filter(({ name, 'meta-type': type, values }) => {
-      if (type === 'command') return commands.has(String(name));
-      if (type === 'event') return events.has(String(name));
+      if (type === 'command') return commands.has(text(name));
+      if (type === 'event') return events.has(text(name));
       if (type !== 'enum' || !Array.isArray(values)) return false;
       const has = (...members: string[]): boolean => members.every((member) => values.includes(member));
       return has('threads', 'native') || has('host_device', 'qcow2', 'raw');

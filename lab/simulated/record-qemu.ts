@@ -7,6 +7,7 @@ import type {
   RecordedQemu,
 } from '../../src/hypervisors/simulated/qemu/recorded-qemu.ts';
 import { isRead, keptSchema, readsBelow, wantedModels } from './kept.ts';
+import { text } from './text.ts';
 
 interface Listed {
   readonly name: string;
@@ -69,7 +70,7 @@ export async function recordQemu(socket: string): Promise<RecordedQemu> {
     models[model] = {
       objects: template(id, all),
       ...(function_ === undefined ? {} : { pci: function_ }),
-      ...(status === undefined ? {} : { virtio: String((status as JsonObject)['name']) }),
+      ...(status === undefined ? {} : { virtio: text((status as JsonObject)['name']) }),
     };
   }
   const types = (await ask('qom-list-types', {

@@ -9,6 +9,7 @@ import {
   type SimulatedQemuOptions,
 } from '../../src/hypervisors/simulated/qemu/simulated-qemu.ts';
 import { asObject, kept, type Said } from './transcript.ts';
+import { text } from './text.ts';
 
 /** Longer than any guest takes for anything. */
 const longMs = 10_000;
@@ -62,7 +63,7 @@ export function replay(recorded: readonly Said[], options: Omit<SimulatedQemuOpt
 }
 
 function key(client: number, id: JsonValue | undefined): string {
-  return `${client} ${String(id)}`;
+  return `${client} ${text(id)}`;
 }
 
 function replyTo(recorded: readonly Said[], index: number): JsonValue | undefined {
@@ -89,7 +90,7 @@ function withoutOld(reply: JsonValue, vm: SimulatedQemu): JsonValue {
   if (Array.isArray(reply)) return reply.map((each) => withoutOld(each, vm));
   if (typeof reply !== 'object' || reply === null) return reply;
   const { regions, ...rest } = asObject(reply);
-  const isOurs = vm.machine.device(String(rest['qdev_id'])) !== undefined;
+  const isOurs = vm.machine.device(text(rest['qdev_id'])) !== undefined;
   const inner = Object.entries(rest).map(([name, value]) => [name, withoutOld(value ?? null, vm)]);
   return { ...Object.fromEntries(inner), ...(isOurs ? { regions } : {}) };
 }

@@ -2,6 +2,7 @@ import { parseExact } from '../../src/api/exact-json.ts';
 import type { JsonObject, JsonValue } from '../../src/api/json.ts';
 import { keptReply } from './kept-reply.ts';
 import type { RecordedLine } from './recording-proxy.ts';
+import { text } from './text.ts';
 
 /** One message of a conversation; of what the server said only what is compared. */
 export interface Said {
@@ -39,16 +40,16 @@ export function kept(message: JsonObject, command: JsonObject | undefined): Json
   }
   if (message['return'] === undefined || command === undefined) return message;
   const args = asObject(command['arguments'] ?? {});
-  return { ...message, return: keptReply(String(command['execute']), args, message['return']) };
+  return { ...message, return: keptReply(text(command['execute']), args, message['return']) };
 }
 
 function key(client: number, id: JsonValue | undefined): string {
-  return `${client} ${String(id)}`;
+  return `${client} ${text(id)}`;
 }
 
 export function asObject(value: JsonValue): JsonObject {
   if (typeof value === 'object' && value !== null && !isArray(value)) return value;
-  throw new Error(`this is no object: ${String(value)}`);
+  throw new Error(`this is no object: ${text(value)}`);
 }
 
 function isArray(value: object): value is readonly JsonValue[] {

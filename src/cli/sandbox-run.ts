@@ -43,8 +43,8 @@ export function addSandboxRun(sandbox: Command): void {
     .option('--qemu <program>', 'which QEMU (default: by the machine, qemu-system-x86_64)')
     .addOption(
       new Option(
-        '--cold-plug <source>',
-        'a device that the VM has from the start, as for attach; may be repeated',
+        '--cold-plug <source...>',
+        'devices that the VM has from the start, as for attach; after the name, or repeated',
       ).argParser((source: string, others: readonly string[] | undefined) => [...(others ?? []), source]),
     )
     .option('--tag <tag>', 'for the one vhost-user-fs in --cold-plug: what the guest mounts')
@@ -134,7 +134,7 @@ A device with options of its own is a JSON object with the names of attach's fla
 
 Examples:
   vmplug sandbox run vm1
-  vmplug sandbox run vm1 --cold-plug ./disk.img --cold-plug /dev/sdb
+  vmplug sandbox run vm1 --cold-plug ./disk.img /dev/sdb vfio:0000:3b:00.0
   vmplug sandbox run vm1 --cold-plug '{"source":"./disk.qcow2","driver":"virtio-scsi","readOnly":true}'
   vmplug sandbox run vm1 --cold-plug vhost-user-fs:/run/fs.sock --tag data
   vmplug sandbox run vm1 --memory-slots 4 --max-memory 4G

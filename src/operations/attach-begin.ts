@@ -23,18 +23,21 @@ export interface Begun {
 }
 
 /**
- * Plans, and makes the intent durable: one transaction, before the first side effect.
+ * Plans, and makes the intent durable before the first side effect, in one transaction; operations
+ * that begin at the same time share its commit.
  * @throws VmplugError as {@link enter}
  */
-export function begin(
+export async function begin(
   context: OperationContext,
   request: DecidedRequest,
   host: HostDevice,
   buses: readonly Bus[],
   watch: Stopwatch,
   names: GuestNames,
-): Begun {
-  const begun = context.store.write((tx) => enter(tx, context, request, host, buses, watch, names));
+): Promise<Begun> {
+  const begun = await context.store.writeTogether((tx) =>
+    enter(tx, context, request, host, buses, watch, names),
+  );
   watch.lap('journal');
   return begun;
 }

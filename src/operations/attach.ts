@@ -29,7 +29,7 @@ export async function attach(context: OperationContext, wanted: AttachRequest): 
   const watch = new Stopwatch();
   const { request, host, buses, names } = await prepare(context, wanted, watch);
   context.onProgress?.('plan and journal');
-  const begun = begin(context, request, host, buses, watch, names);
+  const begun = await begin(context, request, host, buses, watch, names);
   try {
     request.onPlanned?.(begun.attachment);
     return await carryOut(context, request, host, begun, watch);

@@ -44,7 +44,7 @@ export async function detach(context: OperationContext, request: DetachRequest):
     throw paused(context.sandbox.name, request.device);
   }
   watch.lap('resolve');
-  const begun = begin(context, request);
+  const begun = await begin(context, request);
   watch.lap('journal');
   try {
     return await giveBackDetached(context, await carryOut(context, request, begun, watch), watch);
@@ -105,8 +105,8 @@ interface Begun {
   readonly operation: OperationRecord;
 }
 
-function begin(context: OperationContext, request: DetachRequest): Begun {
-  return context.store.write((tx) => {
+async function begin(context: OperationContext, request: DetachRequest): Promise<Begun> {
+  return context.store.writeTogether((tx) => {
     const found = tx.attachment(request.device);
     if (found === undefined || found.sandbox !== context.sandbox.name) {
       throw new VmplugError('device-not-found', {

@@ -125,6 +125,7 @@ export class World implements Disposable {
       read: (work) => store.read(work),
       write,
       writeSoon: write,
+      writeTogether: async (work) => write(work),
       [Symbol.dispose]: () => undefined,
     };
     const sysfs = this.#host.sysfs({ isDead: () => this.#dead, die: () => (this.#dead = true) });

@@ -79,6 +79,10 @@ export class KilledProcess {
         this.#tick();
         return store.writeSoon(work);
       },
+      writeTogether: async (work) => {
+        this.#tick();
+        return store.writeTogether(work);
+      },
       [Symbol.dispose]: () => undefined,
     };
     const mortalSysfs: HostSysfs = {

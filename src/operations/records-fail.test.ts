@@ -20,6 +20,7 @@ function onFullDisk(store: Store, isFull: () => boolean): Store {
     read: (work) => store.read(work),
     write,
     writeSoon: write,
+    writeTogether: async (work) => write(work),
     [Symbol.dispose]: () => store[Symbol.dispose](),
   };
 }

@@ -5,6 +5,7 @@ import { VmplugError } from '../api/errors.ts';
 import { makeDirectories } from './make-directories.ts';
 import { migrations } from './schema.ts';
 import { isSqliteError, stateError } from './sqlite-errors.ts';
+import { SharedCommit, type Part } from './shared-commit.ts';
 import { whenNotBusy } from './when-not-busy.ts';
 import { SqliteTransaction } from './sqlite-transaction.ts';
 import type { Claims, Store, Transaction } from './store.ts';
@@ -26,6 +27,7 @@ export class SqliteStore implements Store {
   readonly #db: DatabaseSync;
   readonly #tx: SqliteTransaction;
   readonly #file: string;
+  readonly #together = new SharedCommit((parts) => this.#commitTogether(parts));
 
   private constructor(db: DatabaseSync, file: string) {
     this.#db = db;
@@ -72,12 +74,44 @@ export class SqliteStore implements Store {
     }
   }
 
+  writeTogether<T>(work: (tx: Transaction & Claims) => T): Promise<T> {
+    return this.#together.add(work);
+  }
+
   read<T>(work: (tx: Transaction & Claims) => T): T {
     return this.#transaction('BEGIN', 'read the state', work);
   }
 
   [Symbol.dispose](): void {
-    if (this.#db.isOpen) this.#db.close();
+    if (!this.#db.isOpen) return;
+    this.#together.flush();
+    this.#db.close();
+  }
+
+  #commitTogether(parts: readonly Part[]): void {
+    try {
+      const isAlone = parts.length === 1;
+      const ends = this.write((tx) => parts.map((part) => (isAlone ? part.run(tx) : this.#apart(part, tx))));
+      for (const end of ends) end();
+    } catch (error) {
+      for (const part of parts) part.failed(error);
+    }
+  }
+
+  /** One part of a shared transaction: when it throws, the others stay. */
+  #apart(part: Part, tx: Transaction & Claims): () => void {
+    this.#db.exec('SAVEPOINT part');
+    try {
+      const end = part.run(tx);
+      this.#db.exec('RELEASE part');
+      return end;
+    } catch (error) {
+      // On a full disk and the like SQLite rolls back the whole transaction by itself.
+      if (!this.#db.isTransaction) throw error;
+      this.#db.exec('ROLLBACK TO part; RELEASE part');
+      const known = isSqliteError(error) ? stateError(error, 'write the state', this.#file) : error;
+      return () => part.failed(known);
+    }
   }
 
   #transaction<T>(begin: string, action: string, work: (tx: Transaction & Claims) => T): T {

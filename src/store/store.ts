@@ -85,6 +85,12 @@ export interface Store extends Disposable {
   /** @throws VmplugError `state-unavailable`, and what `work` throws */
   write<T>(work: (tx: Transaction & Claims) => T): T;
   /**
+   * As {@link write}, for what comes at the same time as others: all of them share one commit, and
+   * one that throws leaves the others as they are. On disk when the promise resolves.
+   * @throws VmplugError `state-unavailable`, and what `work` throws
+   */
+  writeTogether<T>(work: (tx: Transaction & Claims) => T): Promise<T>;
+  /**
    * As {@link write}, without waiting for the disk: it outlives this process, but perhaps not a
    * power failure. For the end of an operation: a power failure ends its VM too, and the
    * operation, open again, is settled as any other that nobody could finish.

@@ -17,9 +17,7 @@ async function main(args: readonly string[]): Promise<void> {
   const server = control === undefined ? undefined : await listenForControl(control, { clock, vms });
   const end = (): void => {
     server?.close();
-    server?.unref();
     for (const { vm } of vms.values()) vm.shutDown('host-signal');
-    setImmediate(() => process.exit(0));
   };
   process.once('SIGTERM', end);
   process.once('SIGINT', end);

@@ -52,19 +52,13 @@ class Control {
   }
 
   carryOut(request: ControlRequest, tell: Tell): JsonObject {
-    switch (request.do) {
-      case 'list':
-        return { vms: [...this.#ruled.vms].map(([name, started]) => describe(name, started)) };
-      case 'advance':
-        this.#advance(request.ms);
-        return {};
-      case 'kill':
-        process.kill(process.pid, 'SIGKILL');
-        return {};
-      default:
-        this.#rule(request, tell);
-        return {};
+    if (request.do === 'list') {
+      return { vms: [...this.#ruled.vms].map(([name, started]) => describe(name, started)) };
     }
+    if (request.do === 'advance') this.#advance(request.ms);
+    else if (request.do === 'kill') process.kill(process.pid, 'SIGKILL');
+    else this.#rule(request, tell);
+    return {};
   }
 
   #rule(request: Exclude<ControlRequest, { do: 'list' | 'advance' | 'kill' }>, tell: Tell): void {

@@ -44,9 +44,10 @@ export class MessagePoints {
   /** Tells the watchers; a promise only where one of them holds the conversation. */
   reach(point: MessagePoint): Promise<AtPoint> | AtPoint {
     const answers = [...this.#watchers].map((watcher) => watcher(point) ?? 'go-on');
-    const isHeld = answers.some((answer) => typeof answer !== 'string');
-    if (isHeld) return Promise.all(answers).then(worst);
-    return worst(answers.filter((answer) => typeof answer === 'string'));
+    const given = answers.filter((answer) => typeof answer === 'string');
+    const held = answers.filter((answer) => typeof answer !== 'string');
+    if (held.length === 0) return worst(given);
+    return Promise.all(held).then((then) => worst([...given, ...then]));
   }
 }
 

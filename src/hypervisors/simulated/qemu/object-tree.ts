@@ -1,4 +1,5 @@
 import type { JsonValue } from '../../../api/json.ts';
+import { textOf } from '../device-arguments.ts';
 import { Refusal } from '../simulated-errors.ts';
 import type { SimulatedDevice } from '../machine-options.ts';
 import type { SimulatedMachine } from '../simulated-machine.ts';
@@ -33,7 +34,7 @@ export class ObjectTree {
     this.#shape = shape;
     this.#machine = machine;
     for (const [path, { values }] of Object.entries(shape.recording.objects)) {
-      if (/^(PCIE?|virtual-css-bus)$/.test(String(values['type']))) this.#addBus(path);
+      if (/^(PCIE?|virtual-css-bus)$/.test(textOf(values, 'type'))) this.#addBus(path);
     }
     for (const { id, model } of shape.bootDevices) {
       for (const below of Object.keys(modelOf(shape.recording, model).objects)) {
@@ -68,7 +69,7 @@ export class ObjectTree {
     const { values } = this.#find(path);
     const value = values[property] ?? this.#argument(path, property);
     if (value !== undefined) return value;
-    throw new Refusal(`Property '${String(values['type'])}.${property}' not found`);
+    throw new Refusal(`Property '${textOf(values, 'type')}.${property}' not found`);
   }
 
   /** Whether there is a virtio device inside of the device at `path`, and which; for `…/virtio-backend`. */
@@ -97,7 +98,7 @@ export class ObjectTree {
       case '/machine/peripheral-anon':
         return child([]);
       case '/objects': {
-        const memory = String(recording.objects['/machine']?.values['memory-backend'] ?? '').slice(9);
+        const memory = textOf(recording.objects['/machine']?.values ?? {}, 'memory-backend').slice(9);
         const added = this.#machine.backEnds.objects.names;
         return child([
           `${memory}: child<memory-backend-${this.#shape.sharedMemory ? 'memfd' : 'ram'}>`,

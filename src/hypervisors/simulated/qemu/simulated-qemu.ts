@@ -3,6 +3,7 @@ import type { VmmFacts } from '../../../api/hypervisor.ts';
 import type { Command } from '../../../api/plan.ts';
 import { hasQuirk } from '../../qemu/quirks.ts';
 import { wordsOf100, wordsOf72, type MachineWords } from '../machine-words.ts';
+import { textOf } from '../device-arguments.ts';
 import type { HostFunctionState } from '../host-functions.ts';
 import { SimulatedMachine } from '../simulated-machine.ts';
 import { VirtualClock, type Clock } from './clock.ts';
@@ -164,7 +165,7 @@ function factsOf({ recording }: MachineShape): VmmFacts {
   return {
     type: 'qemu',
     version: versionText(recording.version),
-    machine: String(recording.objects['/machine']?.values['type'] ?? '').replace(/-machine$/, ''),
+    machine: textOf(recording.objects['/machine']?.values ?? {}, 'type').replace(/-machine$/, ''),
     features: recording.types.map((model) => `device:${model}`),
   };
 }
