@@ -55,6 +55,7 @@ test('a back end that answers all but its queues: the guest waits for it, and do
 test('a back end that dies with a request in flight: the guest never lets go', async () => {
   await using disk = await serveDisk(lab, 'busy');
   const device = await lab.ok<Device>('attach', 'vm1', ...disk.attach);
+  await disk.use('vm1', device);
   const block = `/sys/bus/pci/devices/${device.guest.pci}/virtio*/block/*`;
   process.kill(disk.backEnd.pid, 'SIGSTOP');
   await inGuest(

@@ -54,11 +54,15 @@ const far = 1024 * 1024;
 async function useDisk(lab: Lab, vm: string, image: string, node: string): Promise<void> {
   const [put, written] = [`put in on the host for ${vm}`, `written in ${vm}`];
   writeAt0(image, put);
+  // sysfs has a disk a moment before /dev does; until then dd would make a file of that name.
   const script = `
-    until set -- ${node} && [ -e "$1" ]; do usleep 20000; done
+    set -e
+    until set -- ${node} && [ -b "/dev/\${1##*/}" ]; do usleep 20000; done
     disk=/dev/\${1##*/}
-    dd if=$disk bs=${sector} count=1 iflag=direct | head -c ${put.length}
-    printf '${written}' | dd of=$disk bs=${sector} seek=${far / sector} conv=sync && sync`;
+    dd if=$disk of=/tmp/read bs=${sector} count=1 iflag=direct
+    head -c ${put.length} /tmp/read
+    printf '${written}' | dd of=$disk bs=${sector} seek=${far / sector} conv=sync
+    sync`;
   expect(await inGuest(lab, vm, script)).toBe(put);
   expect(readFileSync(image).toString('utf8', far, far + written.length)).toBe(written);
 }

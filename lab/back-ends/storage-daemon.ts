@@ -1,6 +1,6 @@
 import { startBackEnd, type BackEnd } from './back-end.ts';
 
-/** QEMU's storage daemon (package qemu-utils' dependency qemu-system-common has it) with one image as a vhost-user-blk device. */
+/** QEMU's storage daemon (package qemu-system-common) with one image as a vhost-user-blk device. */
 export async function startStorageDaemon(options: { image: string; socket: string }): Promise<BackEnd> {
   const { image, socket } = options;
   const node = { driver: 'raw', 'node-name': 'disk', file: { driver: 'file', filename: image } };

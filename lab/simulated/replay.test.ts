@@ -3,7 +3,6 @@ import { expect, test } from 'vitest';
 import { parseExact } from '../../src/api/exact-json.ts';
 import { differences, replay } from './replay.ts';
 import { asObject, type Said } from './transcript.ts';
-import { text } from './text.ts';
 
 /** What was said to a real QEMU and by it: `simulated-qemu.lab.test.ts` writes these. */
 function recorded(name: string): Said[] {
@@ -13,7 +12,7 @@ function recorded(name: string): Said[] {
     .split('\n')
     .map((line) => {
       const { client, from, message } = asObject(parseExact(line));
-      if (from !== 'client' && from !== 'server') throw new Error(`who is ${text(from)}?`);
+      if (from !== 'client' && from !== 'server') throw new Error(`who is ${JSON.stringify(from)}?`);
       return { client: Number(client), from, message: asObject(message ?? null) };
     });
 }

@@ -101,6 +101,10 @@ export class Agent implements Disposable {
     return this.#call({ do: 'detach', sandbox, device, timeoutMs });
   }
 
+  forget(name: string): Promise<void> {
+    return this.#call({ do: 'forget', name });
+  }
+
   inspect(device: string): Promise<DeviceView> {
     return this.#call({ do: 'inspect', device });
   }

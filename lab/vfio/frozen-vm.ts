@@ -38,3 +38,8 @@ until [ -S ${qmp} ]; do kill -0 $! || { cat ${directory}/log; exit 1; }; sleep 0
 echo $!`);
   return { qmp, pid: Number(pid) };
 }
+
+/** Ends one and waits until it is gone: what it held is free then. */
+export async function endFrozenVm(outer: Outer, { pid }: FrozenVm): Promise<void> {
+  await outer.sh(`kill -9 ${pid}; while kill -0 ${pid} 2>/dev/null; do sleep 0.05; done`);
+}

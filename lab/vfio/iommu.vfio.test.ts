@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { addNvme } from './devices.ts';
-import { startFrozenVm } from './frozen-vm.ts';
+import { endFrozenVm, startFrozenVm } from './frozen-vm.ts';
 import { driverOf } from './functions.ts';
 import { useOuter } from './use-outer.ts';
 
@@ -47,8 +47,9 @@ describe('a host that does not remap interrupts', () => {
     const device = await vmplug.attach(`vm-${qemu}`, `vfio:${address}`, acknowledged);
     expect(device).toMatchObject({ state: 'attached' });
     await setRisk(0);
-    await outer().sh(`kill ${vm.pid}; while kill -0 ${vm.pid} 2>/dev/null; do sleep 0.05; done`);
+    await endFrozenVm(outer(), vm);
     await vmplug.detach(`vm-${qemu}`, device.id);
+    await vmplug.forget(`vm-${qemu}`);
     expect(await driverOf(outer(), address)).toBe('nvme');
   });
 });

@@ -26,6 +26,10 @@ export const errorCodes = {
     exitCode: 1,
     meaning: 'the state directory cannot be used: read-only, full, not ours',
   },
+  'state-damaged': {
+    exitCode: 1,
+    meaning: 'a file of the state is damaged; vmplug doctor --repair saves what can be read',
+  },
   'state-too-new': { exitCode: 1, meaning: 'the state was written by a newer vmplug' },
   'invalid-state': { exitCode: 1, meaning: 'a saved state is not one that could have been written' },
   'not-qmp': { exitCode: 1, meaning: 'what answers on the socket does not speak QMP' },

@@ -81,8 +81,8 @@ export function freedMeanwhile(attachment: AttachmentRecord): VmplugError {
 
 /** The device is in the VM, and the journal says only that it was on its way: the next command settles it. */
 export function notRecorded(attachment: AttachmentRecord, error: unknown): unknown {
-  if (!hasCode(error, 'state-unavailable')) return error;
-  return new VmplugError('state-unavailable', {
+  if (!hasCode(error, 'state-unavailable', 'state-damaged')) return error;
+  return new VmplugError(error.code, {
     action: 'attach',
     subject: attachment.source,
     reason: `the VM has it as ${attachment.id}, but that could not be recorded: ${error.message}`,

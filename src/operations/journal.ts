@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { AttachmentRecord } from '../api/attachment.ts';
-import { VmplugError } from '../api/errors.ts';
+import { hasCode, VmplugError } from '../api/errors.ts';
 import type {
   OperationAction,
   OperationRecord,
@@ -70,7 +70,9 @@ const abandoned = new Set<string>();
  * still says that it does, and would for as long as the process lives.
  */
 export function abandonOperation(operation: OperationRecord, error: unknown): void {
-  if (!(error instanceof VmplugError) || error.code === 'state-unavailable') abandoned.add(operation.id);
+  if (!(error instanceof VmplugError) || hasCode(error, 'state-unavailable', 'state-damaged')) {
+    abandoned.add(operation.id);
+  }
 }
 
 /**

@@ -149,7 +149,7 @@ export class SandboxReceiver extends IndexedReceiver implements DeviceReceiver, 
     try {
       return this.#options.store.read((tx) => tx.attachment(device.deviceID())) === undefined;
     } catch (error) {
-      if (hasCode(error, 'state-unavailable')) return false;
+      if (hasCode(error, 'state-unavailable', 'state-damaged')) return false;
       throw error;
     }
   }

@@ -100,7 +100,7 @@ test('W96: a damaged state is an error that says so', () => {
   expect(() => {
     using store = SqliteStore.open(directory);
     store.read((tx) => tx.sandboxes());
-  }).toThrow(expect.objectContaining({ code: 'state-unavailable', reason: 'the file is damaged' }));
+  }).toThrow(expect.objectContaining({ code: 'state-damaged', subject: storeFile(directory) }));
 });
 
 test('a database of another program is not taken over', () => {

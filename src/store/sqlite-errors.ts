@@ -12,7 +12,6 @@ const remedies: Readonly<Record<number, Remedy>> = {
   5: { reason: 'another process kept it locked', hint: 'try again; `vmplug sandbox ls` shows what runs' },
   8: { reason: 'it is read-only', hint: 'make it writable, or choose another with --state-dir' },
   10: { reason: 'reading or writing it failed', hint: 'check the disk; the kernel log says more' },
-  11: { reason: 'the file is damaged', hint: 'restore it from a backup; do not delete it while VMs run' },
   13: { reason: 'no space is left on the disk', hint: 'free some space and run the command again' },
   14: {
     reason: 'it cannot be opened or made',
@@ -41,6 +40,7 @@ const systemRemedies: Readonly<Record<string, Remedy>> = {
 export function stateError(error: unknown, action: string, file: string): VmplugError {
   if (error instanceof VmplugError) return error;
   const code = sqliteCode(error);
+  if (isDamage(error, file)) return damaged(error, action, file);
   const remedy = systemRemedies[errnoBehind(error, file) ?? ''] ?? remedies[(code ?? 0) & 0xff];
   return new VmplugError('state-unavailable', {
     action,
@@ -48,6 +48,31 @@ export function stateError(error: unknown, action: string, file: string): Vmplug
     reason: remedy?.reason ?? (error instanceof Error ? error.message : String(error)),
     ...(remedy === undefined ? {} : { hint: remedy.hint }),
     cause: error,
+  });
+}
+
+/**
+ * Whether SQLite found the file itself to be wrong (SQLITE_CORRUPT). A file that is no database at
+ * all (SQLITE_NOTADB) is damaged if it was ours: then there is a backup beside it.
+ */
+export function isDamage(error: unknown, file: string): boolean {
+  const primary = (sqliteCode(error) ?? 0) & 0xff;
+  return primary === 11 || (primary === 26 && existsSync(backupOf(file)));
+}
+
+/** Where the backup of a state's file is kept. */
+export function backupOf(file: string): string {
+  return `${file}.backup`;
+}
+
+/** A file of the state that cannot be what was written. */
+export function damaged(cause: unknown, action: string, file: string): VmplugError {
+  return new VmplugError('state-damaged', {
+    action,
+    subject: file,
+    reason: `the file is damaged: ${cause instanceof Error ? cause.message : String(cause)}`,
+    hint: 'vmplug doctor --repair puts it aside and saves what can be read; do not delete it while VMs run',
+    cause,
   });
 }
 

@@ -37,7 +37,7 @@ export class SqliteStore implements Store {
 
   /**
    * Opens the store of a state directory, making both where they are missing.
-   * @throws VmplugError `state-unavailable`; `state-too-new` when a newer vmplug wrote it
+   * @throws VmplugError `state-unavailable`, `state-damaged`; `state-too-new` when a newer vmplug wrote it
    */
   static open(stateDir: string): SqliteStore {
     const file = storeFile(stateDir);
@@ -46,7 +46,7 @@ export class SqliteStore implements Store {
       if (!existsSync(file)) makeDirectories(stateDir, 0o700);
       const opened = new DatabaseSync(file, { timeout: busyTimeoutMs });
       db = opened;
-      opened.exec('PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
+      opened.exec('PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON');
       whenNotBusy(busyTimeoutMs, () => migrate(opened, file));
       return new SqliteStore(opened, file);
     } catch (error) {

@@ -82,21 +82,21 @@ export interface Claims {
  * {@link Store.writeSoon}); one that threw has changed nothing. Several processes may use it at once.
  */
 export interface Store extends Disposable {
-  /** @throws VmplugError `state-unavailable`, and what `work` throws */
+  /** @throws VmplugError `state-unavailable`, `state-damaged`, and what `work` throws */
   write<T>(work: (tx: Transaction & Claims) => T): T;
   /**
    * As {@link write}, for what comes at the same time as others: all of them share one commit, and
    * one that throws leaves the others as they are. On disk when the promise resolves.
-   * @throws VmplugError `state-unavailable`, and what `work` throws
+   * @throws VmplugError `state-unavailable`, `state-damaged`, and what `work` throws
    */
   writeTogether<T>(work: (tx: Transaction & Claims) => T): Promise<T>;
   /**
    * As {@link write}, without waiting for the disk: it outlives this process, but perhaps not a
    * power failure. For the end of an operation: a power failure ends its VM too, and the
    * operation, open again, is settled as any other that nobody could finish.
-   * @throws VmplugError `state-unavailable`, and what `work` throws
+   * @throws VmplugError `state-unavailable`, `state-damaged`, and what `work` throws
    */
   writeSoon<T>(work: (tx: Transaction & Claims) => T): T;
-  /** @throws VmplugError `state-unavailable`, and what `work` throws */
+  /** @throws VmplugError `state-unavailable`, `state-damaged`, and what `work` throws */
   read<T>(work: (tx: Transaction & Claims) => T): T;
 }

@@ -26,6 +26,8 @@ async function perform(call: Call): Promise<unknown> {
       return await vmplug.attach(call.sandbox, call.source, call.options);
     case 'detach':
       return await vmplug.detach(call.sandbox, call.device, { timeoutMs: call.timeoutMs });
+    case 'forget':
+      return await vmplug.forget(call.name);
     case 'inspect':
       return await vmplug.inspect(call.device);
     case 'list':

@@ -7,6 +7,7 @@ export const callSchema = z.discriminatedUnion('do', [
   z.object({ do: z.literal('adopt'), name: z.string(), qmp: z.string() }),
   z.object({ do: z.literal('attach'), sandbox: z.string(), source: z.string(), options: z.custom<AttachOptions>() }),
   z.object({ do: z.literal('detach'), sandbox: z.string(), device: z.string(), timeoutMs: z.number() }),
+  z.object({ do: z.literal('forget'), name: z.string() }),
   z.object({ do: z.literal('inspect'), device: z.string() }),
   z.object({ do: z.literal('list') }),
   z.object({ do: z.literal('doctor'), repair: z.boolean() }),

@@ -103,7 +103,7 @@ function isOpen(error: unknown): boolean {
 }
 
 function notRecorded(id: string, action: 'attach' | 'detach', error: unknown): unknown {
-  if (!hasCode(error, 'state-unavailable')) return error;
+  if (!hasCode(error, 'state-unavailable', 'state-damaged')) return error;
   const fact = action === 'attach' ? 'the VM has it' : 'the VM has let it go';
   return new VmplugError('state-unavailable', {
     action: `${action} the device`,

@@ -30,6 +30,8 @@ function converse(socket: Socket, control: Control): void {
   const lines = new LineSplitter();
   const tell: Tell = (message) => void socket.write(`${stringifyExact(message)}\n`);
   socket.on('error', () => socket.destroy());
+  // The program ends with its VMs, whoever listens here.
+  socket.unref();
   socket.on('data', (chunk: Buffer) => {
     for (const line of lines.push(chunk)) tell(answer(line, control, tell));
   });
