@@ -4,7 +4,7 @@ import type { GuestAddress } from './guest-address.ts';
 import type { HypervisorType } from './device-type.ts';
 import type { JsonValue } from './json.ts';
 import type { Bus, Place } from './place.ts';
-import type { Command } from './plan.ts';
+import type { Command, PeerCheck } from './plan.ts';
 
 /** Limits of one exchange with a VMM. */
 export interface ExchangeOptions {
@@ -103,7 +103,8 @@ export interface Hypervisor extends AsyncDisposable {
   /**
    * Sends the commands in order without waiting in between; one promise for each reply.
    * @throws VmplugError `vmm-refused`; `outcome-unknown` when the connection was lost after
-   * the command went out
+   * the command went out; where a command has a `peer`, and then nothing went out:
+   * `not-vhost-user`, `backend-silent`, `socket-not-served`
    */
   submit(commands: readonly Command[], options: ExchangeOptions): Promise<JsonValue>[];
   /**
@@ -111,6 +112,8 @@ export interface Hypervisor extends AsyncDisposable {
    * @throws VmplugError `vmm-refused`, `unplug-refused`
    */
   requestUnplug(command: Command, options: ExchangeOptions): Promise<UnplugReply>;
+  /** What can become of a connection to a {@link Command.peer} that was checked; nothing where none is. */
+  peerChecks?(): Promise<readonly PeerCheck['afterwards'][]>;
   unplugPolicy(place: Place): UnplugPolicy;
   /** What is known of a device now; asks, and does not wait. */
   observe(vmmId: string, place: Place, options: ObserveOptions): Promise<Observation>;

@@ -1,10 +1,24 @@
 import type { JsonObject } from './json.ts';
 import type { Place } from './place.ts';
 
+/** What is made sure of before a command goes out: that the program behind a socket speaks a protocol. */
+export interface PeerCheck {
+  /** The path of the socket. */
+  readonly connectTo: string;
+  readonly protocol: 'vhost-user';
+  /**
+   * What becomes of the connection over which it was asked: it goes out with the command, as a descriptor,
+   * or it is closed before.
+   */
+  readonly afterwards: 'hand-over' | 'leave';
+}
+
 /** One request as it goes over the wire to a VMM. For QEMU `execute` is a QMP command. */
 export interface Command {
   readonly execute: string;
   readonly arguments?: JsonObject;
+  /** Where it fails, neither this command nor one behind it goes out. */
+  readonly peer?: PeerCheck;
 }
 
 /** One step of an attach, with what takes it back. */
@@ -57,6 +71,11 @@ export function backendNames(plan: Plan): string[] {
     const name = given?.['node-name'] ?? given?.['id'];
     return typeof name === 'string' ? [name] : [];
   });
+}
+
+/** Whether `plan` hands a descriptor to the VMM, which no inventory lists. */
+export function handsOver(plan: Plan): boolean {
+  return plan.steps.some(({ run }) => run.peer?.afterwards === 'hand-over');
 }
 
 /** The commands that release the back end of `plan`, in the order in which they must go out. */

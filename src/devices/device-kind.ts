@@ -4,7 +4,7 @@ import type { GuestAddress } from '../api/guest-address.ts';
 import type { HostDevice } from '../api/host-device.ts';
 import type { VmmFacts } from '../api/hypervisor.ts';
 import type { Place } from '../api/place.ts';
-import type { Plan } from '../api/plan.ts';
+import type { PeerCheck, Plan } from '../api/plan.ts';
 
 /** What is to be plugged, and as what. */
 export interface KindRequest<H extends HostDevice = HostDevice> {
@@ -29,6 +29,8 @@ export interface PlanRequest<H extends HostDevice = HostDevice> extends KindRequ
   /** As many as were needed. */
   readonly places: readonly [Place, ...Place[]];
   readonly facts: VmmFacts;
+  /** How a program behind a socket can be checked before the VMM gets to it; not at all where this is left out. */
+  readonly peerChecks?: readonly PeerCheck['afterwards'][] | undefined;
 }
 
 /** One kind of device: how it is plugged, and where the guest finds it. Pure. */

@@ -3,7 +3,7 @@ import type { GuestAddress } from '../api/guest-address.ts';
 import type { HostVhostUser } from '../api/host-device.ts';
 import type { JsonObject } from '../api/json.ts';
 import { vmmDeviceId } from '../api/names.ts';
-import type { AttachStep } from '../api/plan.ts';
+import type { AttachStep, PeerCheck } from '../api/plan.ts';
 import type { DeviceKind, KindRequest, PlanRequest } from './device-kind.ts';
 import { placeArguments } from './place-arguments.ts';
 import { plugStep } from './plug-step.ts';
@@ -35,7 +35,7 @@ export const vhostUser: DeviceKind<HostVhostUser> = {
     return {
       vmmId,
       steps: [
-        connectStep(vmmId, request.host.socket),
+        ...connectSteps(vmmId, request),
         ...(request.driver === VhostUserNet ? [netStep(vmmId)] : []),
         plugStep(vmmId, {
           ...placeArguments(request.driver, request.places[0]),
@@ -64,12 +64,49 @@ function featuresFor({ driver, host }: KindRequest<HostVhostUser>): string[] {
   ];
 }
 
+/**
+ * The program is checked before QEMU, which waits for it with everything standing still, gets to it, and it
+ * sees one client only: the connection that was checked is QEMU's. A network back end takes no connection that
+ * was made elsewhere (`does not support FD passing`), so there the one that was checked is left.
+ */
+function connectSteps(
+  vmmId: string,
+  { driver, host, peerChecks = [] }: PlanRequest<HostVhostUser>,
+): AttachStep[] {
+  const peer = { connectTo: host.socket, protocol: 'vhost-user' } as const;
+  const byPath = { type: 'unix', data: { path: host.socket } };
+  if (driver === VhostUserNet) {
+    if (!peerChecks.includes('leave')) return [chardevStep(vmmId, unchecked, byPath)];
+    const summary = 'check the program behind the socket, then connect to it';
+    return [chardevStep(vmmId, summary, byPath, { ...peer, afterwards: 'leave' })];
+  }
+  if (!peerChecks.includes('hand-over')) return [chardevStep(vmmId, unchecked, byPath)];
+  return [
+    {
+      summary: 'check the program behind the socket and hand the connection over',
+      run: {
+        execute: 'getfd',
+        arguments: { fdname: vmmId },
+        peer: { ...peer, afterwards: 'hand-over' },
+      },
+      undo: { execute: 'closefd', arguments: { fdname: vmmId } },
+    },
+    chardevStep(vmmId, 'use the connection', { type: 'fd', data: { str: vmmId } }),
+  ];
+}
+
+const unchecked = 'connect to the socket, without a check of the program behind it';
+
 /** `reconnect` is left out: a back end that comes back has forgotten the guest's memory. */
-function connectStep(vmmId: string, path: string): AttachStep {
-  const data = { addr: { type: 'unix', data: { path } }, server: false };
+function chardevStep(vmmId: string, summary: string, addr: JsonObject, peer?: PeerCheck): AttachStep {
+  const backend = { type: 'socket', data: { addr, server: false } };
   return {
-    summary: 'connect to the socket',
-    run: { execute: 'chardev-add', arguments: { id: vmmId, backend: { type: 'socket', data } } },
+    summary,
+    run: {
+      execute: 'chardev-add',
+      arguments: { id: vmmId, backend },
+      ...(peer === undefined ? {} : { peer }),
+    },
     undo: { execute: 'chardev-remove', arguments: { id: vmmId } },
   };
 }

@@ -86,12 +86,12 @@ export function plan(
   givenOut: ReadonlySet<string>,
   { id, generation }: DeviceName,
 ): AttachmentRecord {
-  const { driver, options } = request;
+  const { driver, options, peerChecks } = request;
   const needs = deviceNeeds({ driver, host, options });
   const { name, origin } = context.sandbox;
   const places = choosePlaces(buses, needs, givenOut, name, origin === 'adopted' ? 'last' : 'first');
   const { facts } = context.hypervisor;
-  return draftAttachment(name, { id, generation, driver, host, options, places, facts });
+  return draftAttachment(name, { id, generation, driver, host, options, places, facts, peerChecks });
 }
 
 /** What every name of an attach is made from. */

@@ -5,7 +5,7 @@ import type { Begun } from './attach-begin.ts';
 import { freedMeanwhile, locked, lost, notRecorded, notSeen, refused, silent } from './attach-errors.ts';
 import type { AttachRequest } from './attach-request.ts';
 import type { Confirmation } from './confirm.ts';
-import { notVhostUser, servedDevice, silentBackEnd } from './back-end-errors.ts';
+import { notVhostUser, refusedPeer, servedDevice, silentBackEnd } from './back-end-errors.ts';
 import { confirmUnits } from './confirm-units.ts';
 import type { OperationContext } from './context.ts';
 import { Deadline } from './deadline.ts';
@@ -35,6 +35,8 @@ export async function giveUp(
     tx.deleteAttachment(attachment.id);
     closeOperation(tx, operation, 'failed', watch.timeline(), error);
   });
+  const found = await refusedPeer(attachment, error);
+  if (found !== undefined) return found;
   const refusal = context.hypervisor.refusalOf(error);
   if (refusal !== undefined && hasCode(error, 'vmm-refused')) {
     return explained(context, attachment, refusal, error);

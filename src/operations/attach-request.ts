@@ -2,6 +2,7 @@ import type { AttachmentRecord, DiskOptions } from '../api/attachment.ts';
 import type { DeviceDriver } from '../api/device-type.ts';
 import type { Evidence } from '../api/evidence.ts';
 import type { HostDevice, ImageFormat } from '../api/host-device.ts';
+import type { PeerCheck } from '../api/plan.ts';
 
 /** What is to be attached, how, and how long it may take. */
 export interface AttachRequest {
@@ -21,7 +22,8 @@ export interface AttachRequest {
   readonly onPlanned?: ((planned: AttachmentRecord) => void) | undefined;
 }
 
-/** A request whose driver is decided. */
+/** A request that is decided: as what it is plugged, and how a program behind its socket is checked. */
 export interface DecidedRequest extends AttachRequest {
   readonly driver: DeviceDriver;
+  readonly peerChecks?: readonly PeerCheck['afterwards'][];
 }

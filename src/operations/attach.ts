@@ -13,6 +13,7 @@ import { Deadline } from './deadline.ts';
 import { bindGroup, giveBackAfter } from './group-drivers.ts';
 import { namesInGuest, refuseTakenName } from './guest-names.ts';
 import { abandonOperation } from './journal.ts';
+import { peerChecksFor } from './peer-checks.ts';
 import { runPlan } from './run-plan.ts';
 import { Stopwatch } from './stopwatch.ts';
 
@@ -105,10 +106,11 @@ async function prepare(
   const request = { ...wanted, driver: driverFor(host, wanted.driver, context.hypervisor.facts) };
   checkDevice({ driver: request.driver, host, options: request.options }, context.hypervisor.facts);
   const limits = new Deadline(vmmPatienceMs, request.signal).exchange();
-  const [status, buses, names] = await Promise.all([
+  const [status, buses, names, peerChecks] = await Promise.all([
     context.hypervisor.status(limits),
     context.hypervisor.buses(limits),
     namesInGuest(context.hypervisor, host, limits),
+    peerChecksFor(context.hypervisor, host),
   ]);
   if (status !== 'running' && request.wait !== 'acknowledged') {
     throw new VmplugError('vm-paused', {
@@ -128,7 +130,7 @@ async function prepare(
       cause: request.signal.reason,
     });
   }
-  return { request, host, buses, names };
+  return { request: { ...request, peerChecks }, host, buses, names };
 }
 
 /** Somebody else plugged into our place between the look and the plug: take another one. */

@@ -1,5 +1,5 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
-import { VmplugError } from '../api/errors.ts';
+import { hasCode, VmplugError } from '../api/errors.ts';
 import type { HostVhostUser } from '../api/host-device.ts';
 import type { HostPaths } from '../host/host-paths.ts';
 import { socketOwner } from '../host/unix-socket-owner.ts';
@@ -31,29 +31,68 @@ export function notVhostUser({ source, sandbox }: AttachmentRecord, cause: unkno
 }
 
 /**
+ * What was found of the program behind the socket before the VMM got to it; `undefined` when `error` is
+ * about something else.
+ */
+export async function refusedPeer(
+  attachment: AttachmentRecord,
+  error: unknown,
+  paths?: HostPaths,
+): Promise<VmplugError | undefined> {
+  const served = servedDevice(attachment);
+  if (served === undefined) return undefined;
+  if (hasCode(error, 'not-vhost-user')) return notVhostUser(attachment, error);
+  if (hasCode(error, 'socket-not-served')) {
+    const { reason, hint = 'start the back end that serves it', cause } = error;
+    return new VmplugError('socket-not-served', {
+      action: 'attach',
+      subject: attachment.source,
+      reason,
+      hint: `${hint}; nothing was changed in ${attachment.sandbox}`,
+      cause,
+    });
+  }
+  if (!hasCode(error, 'backend-silent')) return undefined;
+  const { program, facts } = await programBehind(served, paths);
+  return new VmplugError('backend-silent', {
+    action: 'attach',
+    subject: attachment.source,
+    reason: `${program} behind the socket took the connection, and does not answer: ${error.reason}`,
+    hint: `is it a vhost-user back end, and does it serve another client already? Nothing was changed in ${attachment.sandbox}`,
+    cause: error,
+    facts,
+  });
+}
+
+async function programBehind(
+  { socket }: HostVhostUser,
+  paths: HostPaths | undefined,
+): Promise<{ program: string; facts: Record<string, string | number> }> {
+  const owner = await socketOwner(socket, paths);
+  if (owner === undefined) return { program: 'the program', facts: { socket } };
+  const { pid, command } = owner;
+  return { program: `process ${pid} (${command})`, facts: { socket, pid, command } };
+}
+
+/**
  * The VMM does nothing but wait for a program that does not answer; QEMU's main loop does. Names the
  * program, by the process that serves the socket.
  * @param paths where the processes are looked for
  */
 export async function silentBackEnd(
   { id, sandbox, source }: AttachmentRecord,
-  { socket }: HostVhostUser,
+  served: HostVhostUser,
   cause: unknown,
   paths?: HostPaths,
 ): Promise<VmplugError> {
-  const owner = await socketOwner(socket, paths);
-  const program = owner === undefined ? 'the program' : `process ${owner.pid} (${owner.command})`;
-  const end = owner === undefined ? 'end that program' : `end that program (kill ${owner.pid})`;
+  const { program, facts } = await programBehind(served, paths);
+  const end = facts['pid'] === undefined ? 'end that program' : `end that program (kill ${facts['pid']})`;
   return new VmplugError('backend-silent', {
     action: 'attach',
     subject: source,
     reason: `the VMM waits for ${program} behind the socket, which does not answer it, and does nothing else meanwhile`,
     hint: `${end}: then the VMM goes on, and the next command on ${sandbox} settles it: what was begun is undone, what is plugged can be detached`,
     cause,
-    facts: {
-      device: id,
-      socket,
-      ...(owner === undefined ? {} : { pid: owner.pid, command: owner.command }),
-    },
+    facts: { device: id, ...facts },
   });
 }

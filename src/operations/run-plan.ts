@@ -45,9 +45,15 @@ export async function runPlan(
   throw failed.reason;
 }
 
+/** What is found before a command with a `peer` goes out. */
+const foundBefore = ['not-vhost-user', 'backend-silent', 'socket-not-served'] as const;
+
 /** Whether a failed command has surely had no effect. */
 function isClear(error: unknown): boolean {
-  return hasCode(error, 'vmm-refused') || (error instanceof VmplugError && error.facts['sent'] === false);
+  return (
+    hasCode(error, 'vmm-refused', ...foundBefore) ||
+    (error instanceof VmplugError && error.facts['sent'] === false)
+  );
 }
 
 async function undo(

@@ -2,7 +2,7 @@ import type { AttachmentRecord } from '../api/attachment.ts';
 import { hasCode } from '../api/errors.ts';
 import { weaker } from '../api/evidence.ts';
 import type { Inventory } from '../api/hypervisor.ts';
-import { backendNames, unitsOf } from '../api/plan.ts';
+import { backendNames, handsOver, unitsOf } from '../api/plan.ts';
 import { waitForEnd } from '../host/process-identity.ts';
 import type { Transaction } from '../store/store.ts';
 import { vmmPatienceMs, type OperationContext } from './context.ts';
@@ -107,7 +107,9 @@ async function settle(
   const units = unitsOf(attachment);
   const present = units.filter(({ vmmId }) => inventory.devices.includes(vmmId));
   if (present.length === 0) {
-    const isLeft = backendNames(attachment.plan).some((name) => inventory.backends.includes(name));
+    const isLeft =
+      handsOver(attachment.plan) ||
+      backendNames(attachment.plan).some((name) => inventory.backends.includes(name));
     if (isLeft) await releaseBackends(hypervisor, attachment.plan, drainMs);
     return store.write((tx) =>
       ifUnchanged(tx, attachment, () => {

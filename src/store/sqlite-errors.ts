@@ -1,6 +1,8 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { VmplugError } from '../api/errors.ts';
+import { UnreadableRecord } from './read-record.ts';
+import { backupOf } from './state-file.ts';
 
 interface Remedy {
   readonly reason: string;
@@ -60,11 +62,6 @@ export function isDamage(error: unknown, file: string): boolean {
   return primary === 11 || (primary === 26 && existsSync(backupOf(file)));
 }
 
-/** Where the backup of a state's file is kept. */
-export function backupOf(file: string): string {
-  return `${file}.backup`;
-}
-
 /** A file of the state that cannot be what was written. */
 export function damaged(cause: unknown, action: string, file: string): VmplugError {
   return new VmplugError('state-damaged', {
@@ -76,8 +73,14 @@ export function damaged(cause: unknown, action: string, file: string): VmplugErr
   });
 }
 
+/** What broke a transaction: an error of the state's, or what the work inside it threw. */
+export function transactionError(error: unknown, action: string, file: string): unknown {
+  if (error instanceof UnreadableRecord) return damaged(error, action, file);
+  return isSqliteError(error) ? stateError(error, action, file) : error;
+}
+
 /** Whether `error` came from SQLite at all, and not from the work inside a transaction. */
-export function isSqliteError(error: unknown): boolean {
+function isSqliteError(error: unknown): boolean {
   return sqliteCode(error) !== undefined;
 }
 

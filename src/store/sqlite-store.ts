@@ -1,19 +1,15 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { VmplugError } from '../api/errors.ts';
+import { copyOut } from './backup.ts';
 import { makeDirectories } from './make-directories.ts';
 import { migrations } from './schema.ts';
-import { isSqliteError, stateError } from './sqlite-errors.ts';
+import { stateError, transactionError } from './sqlite-errors.ts';
 import { SharedCommit, type Part } from './shared-commit.ts';
 import { whenNotBusy } from './when-not-busy.ts';
+import { storeFile } from './state-file.ts';
 import { SqliteTransaction } from './sqlite-transaction.ts';
 import type { Claims, Store, Transaction } from './store.ts';
-
-/** The file of the store in a state directory. */
-export function storeFile(stateDir: string): string {
-  return join(stateDir, 'vmplug.db');
-}
 
 /** Milliseconds for which a writer waits for another process's transaction. */
 const busyTimeoutMs = 10_000;
@@ -109,7 +105,7 @@ export class SqliteStore implements Store {
       // On a full disk and the like SQLite rolls back the whole transaction by itself.
       if (!this.#db.isTransaction) throw error;
       this.#db.exec('ROLLBACK TO part; RELEASE part');
-      const known = isSqliteError(error) ? stateError(error, 'write the state', this.#file) : error;
+      const known = transactionError(error, 'write the state', this.#file);
       return () => part.failed(known);
     }
   }
@@ -123,7 +119,7 @@ export class SqliteStore implements Store {
       return result;
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      throw isSqliteError(error) ? stateError(error, action, this.#file) : error;
+      throw transactionError(error, action, this.#file);
     }
   }
 }
@@ -141,6 +137,7 @@ function migrate(db: DatabaseSync, file: string): void {
   if (versionOf(db) === migrations.length) return;
   refuseNewer(db, file);
   refuseForeign(db, file);
+  if (versionOf(db) > 0) copyOut(db, file);
   db.exec('PRAGMA journal_mode = WAL');
   db.exec('BEGIN IMMEDIATE');
   try {

@@ -8,12 +8,13 @@ import {
   type HostIdentity,
   type ImageFormat,
 } from '../api/host-device.ts';
-import { parseExact, stringifyExact } from '../api/exact-json.ts';
+import { stringifyExact } from '../api/exact-json.ts';
 import type { LeaseRecord } from '../api/lease.ts';
 import type { ManagedDeviceRecord } from '../api/managed-device.ts';
 import type { OperationRecord } from '../api/operation.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
 import { claimsAgree } from '../host/claim-modes.ts';
+import { readRecord } from './read-record.ts';
 import type { Claim, Claims, Transaction } from './store.ts';
 
 /** Finished operations that are kept for each sandbox, for `inspect` and for questions later. */
@@ -266,12 +267,10 @@ export class SqliteTransaction implements Transaction, Claims {
     return this.#statement(sql).run(...values);
   }
 
-  /** The store reads back only what it has written itself, in the schema version that it knows. */
   #records<T>(sql: string, ...values: string[]): T[] {
     // One row at a time: thousands of texts and what is read from them need not be there together.
     const rows = this.#statement(sql).iterate(...values);
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    return Array.from(rows, (row) => parseExact(String(row['record'])) as T);
+    return Array.from(rows, (row) => readRecord<T>(String(row['record'])));
   }
 }
 

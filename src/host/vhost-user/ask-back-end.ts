@@ -26,6 +26,7 @@ export async function askBackEnd(path: string, options: AskOptions): Promise<Bac
   const limits = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
   using undo = new DisposableStack();
   const connection = undo.use(new BackEndConnection(path));
+  limits.addEventListener('abort', () => connection.wake(), { once: true });
   while (!connection.isConnected) {
     if (connection.end !== 'open') throw notConnected(path, connection.end);
     await waitFor(connection, path, options, limits);
@@ -45,10 +46,13 @@ async function reply(
   options: AskOptions,
   limits: AbortSignal,
 ): Promise<bigint> {
-  connection.ask(requestMessage(request));
+  connection.socket.write(requestMessage(request));
   for (;;) {
     const said = readReplyTo(request, connection.received);
-    if (typeof said === 'bigint') return said;
+    if (typeof said === 'bigint') {
+      connection.forget();
+      return said;
+    }
     if (said === 'wrong') throw notVhostUser(path, 'it answered with something else');
     if (connection.end !== 'open') throw notVhostUser(path, 'it hung up', connection.end);
     await waitFor(connection, path, options, limits);
@@ -61,7 +65,7 @@ async function waitFor(
   { timeoutMs, signal }: AskOptions,
   limits: AbortSignal,
 ): Promise<void> {
-  if (!limits.aborted) return connection.changed(limits);
+  if (!limits.aborted) return connection.changed();
   const isAborted = signal?.aborted === true;
   throw new VmplugError(isAborted ? 'aborted' : 'backend-silent', {
     action: 'ask the program behind',

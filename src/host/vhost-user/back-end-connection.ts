@@ -28,7 +28,7 @@ export class BackEndConnection implements Disposable {
     this.socket.on('connect', () => this.#wake());
   }
 
-  /** What has come since the last {@link ask}. */
+  /** What has come and was not understood yet. */
   get received(): Buffer {
     return this.#received;
   }
@@ -42,18 +42,21 @@ export class BackEndConnection implements Disposable {
     return !this.socket.connecting && this.#end === 'open';
   }
 
-  ask(message: Buffer): void {
-    this.#received = Buffer.alloc(0);
-    this.socket.write(message);
-  }
-
-  /** Waits until something has come or `signal` has fired; it may have been nothing. */
-  async changed(signal: AbortSignal): Promise<void> {
+  /** Waits until something has come, the connection has changed, or {@link wake} was called. */
+  async changed(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    if (this.#end !== 'open' || signal.aborted) return;
     await promise;
+  }
+
+  /** Ends the wait of {@link changed}. */
+  wake(): void {
+    this.#wake();
+  }
+
+  /** What has come was understood. */
+  forget(): void {
+    this.#received = Buffer.alloc(0);
   }
 
   /** Reads no more: whatever comes stays for whom the connection is handed to. */

@@ -7,7 +7,7 @@ const servedModel = /^(vhost-user-.*|virtio-net)-pci$/;
 
 /**
  * Whether the program that serves a device over a socket is still there: QEMU describes a character
- * device whose other end has hung up as `disconnected:unix:PATH` (`query-chardev`). Without
+ * device whose other end has hung up as `disconnected:unix:PATH` or `disconnected:fd:NAME` (`query-chardev`). Without
  * `reconnect` it stays so, whoever serves the socket later.
  * @returns `undefined` for a device without a connection of ours
  */

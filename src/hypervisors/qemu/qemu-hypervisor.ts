@@ -14,7 +14,9 @@ import type {
 } from '../../api/hypervisor.ts';
 import type { JsonValue } from '../../api/json.ts';
 import type { Bus, Place } from '../../api/place.ts';
-import type { Command } from '../../api/plan.ts';
+import type { Command, PeerCheck } from '../../api/plan.ts';
+import { descriptorSender } from '../../host/sys/send-descriptor.ts';
+import { submitChecked } from './checked-peer.ts';
 import { DeviceModels } from './device-models.ts';
 import { discoverBuses } from './discover.ts';
 import { readGuestNames } from './guest-names.ts';
@@ -115,7 +117,13 @@ export class QemuHypervisor implements Hypervisor {
 
   submit(commands: readonly Command[], options: ExchangeOptions): Promise<JsonValue>[] {
     this.#models.learn(commands);
-    return this.#client.batch(commands, options);
+    const peer = commands.find((command) => command.peer !== undefined)?.peer;
+    if (peer === undefined) return this.#client.batch(commands, options);
+    return submitChecked((checked, limits) => this.#client.batch(checked, limits), commands, peer, options);
+  }
+
+  async peerChecks(): Promise<readonly PeerCheck['afterwards'][]> {
+    return (await descriptorSender()) === undefined ? ['leave'] : ['leave', 'hand-over'];
   }
 
   async requestUnplug(command: Command, options: ExchangeOptions): Promise<UnplugReply> {

@@ -105,7 +105,7 @@ function isOpen(error: unknown): boolean {
 function notRecorded(id: string, action: 'attach' | 'detach', error: unknown): unknown {
   if (!hasCode(error, 'state-unavailable', 'state-damaged')) return error;
   const fact = action === 'attach' ? 'the VM has it' : 'the VM has let it go';
-  return new VmplugError('state-unavailable', {
+  return new VmplugError(error.code, {
     action: `${action} the device`,
     subject: id,
     reason: `${fact}, but that could not be recorded: ${error.message}`,

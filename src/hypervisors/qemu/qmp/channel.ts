@@ -15,6 +15,12 @@ export interface ChannelHandlers {
   onRoom(): void;
 }
 
+/**
+ * Sends bytes over a socket, with a descriptor of its own, in one call that does not wait; returns how many
+ * the kernel took, 0 for none and no descriptor either.
+ */
+export type SendWithDescriptor = (socket: Socket, bytes: Uint8Array) => number;
+
 /** Lines in and text out over a connected socket, which it owns. */
 export class LineChannel {
   readonly #socket: Socket;
@@ -55,6 +61,27 @@ export class LineChannel {
   write(text: string): boolean {
     this.#socket.write(text);
     return this.#socket.errored === null;
+  }
+
+  /** Whether the kernel has taken all that was written. */
+  get allWritten(): boolean {
+    return this.#socket.writableLength === 0;
+  }
+
+  /** Calls back when what has been written so far was taken. */
+  whenWritten(callback: () => void): void {
+    this.#socket.write('', () => callback());
+  }
+
+  /**
+   * As {@link write}, by `send`, when the kernel has taken all that was written before: a descriptor goes
+   * with the bytes of its own call.
+   */
+  writeBy(send: SendWithDescriptor, text: string): boolean {
+    const bytes = Buffer.from(text, 'utf8');
+    const sent = send(this.#socket, bytes);
+    if (sent > 0 && sent < bytes.length) this.#socket.write(bytes.subarray(sent));
+    return sent > 0;
   }
 
   /** Whether the open socket keeps the process alive; at first it does. */

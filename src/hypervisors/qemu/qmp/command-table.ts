@@ -1,6 +1,7 @@
 import type { JsonValue } from '../../../api/json.ts';
 import { encodeCommand, type QmpCommand } from './commands.ts';
-import { cutOff, givenUp, tableFull, type Ending } from './endings.ts';
+import type { SendWithDescriptor } from './channel.ts';
+import { cutOff, givenUp, notTaken, tableFull, type Ending } from './endings.ts';
 import { gaveUpAlready, watchLimits, type GaveUp, type WaitOptions } from './limits.ts';
 import type { QmpMessage } from './messages.ts';
 import { refused } from './qmp-error.ts';
@@ -18,6 +19,7 @@ export interface Entry {
   readonly id: number;
   readonly command: string;
   readonly line: string;
+  readonly send: SendWithDescriptor | undefined;
   readonly resolve: (value: JsonValue) => void;
   readonly reject: (error: Error) => void;
   release: () => void;
@@ -65,15 +67,24 @@ export class CommandTable {
     }
     const first = this.#lastId + 1;
     const lines = commands.map((command, index) => encodeCommand(first + index, command, this.#path));
-    return commands.map(({ execute }, index) => this.#enter(execute, lines[index] ?? '', limits));
+    return commands.map((command, index) => this.#enter(command, lines[index] ?? '', limits));
   }
 
-  /** The next queued entries, at least one if there is one, of about `maxLength` characters together. */
+  /** What sends the next queued entry, where that brings its own. */
+  get nextSend(): SendWithDescriptor | undefined {
+    const [next] = this.#queue;
+    return next?.send;
+  }
+
+  /**
+   * The next queued entries, at least one if there is one, of about `maxLength` characters together. One
+   * that brings what sends it is the first of them.
+   */
   take(maxLength: number): Entry[] {
     const taken: Entry[] = [];
     let length = 0;
     for (const entry of this.#queue) {
-      if (taken.length > 0 && length + entry.line.length > maxLength) {
+      if (taken.length > 0 && (entry.send !== undefined || length + entry.line.length > maxLength)) {
         break;
       }
       length += entry.line.length;
@@ -101,6 +112,15 @@ export class CommandTable {
     return true;
   }
 
+  /** Rejects what was taken and could not be sent. */
+  turnDown(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      this.#entries.delete(entry.id);
+      this.#stopWaiting(entry);
+      entry.reject(notTaken(entry.command, this.#path));
+    }
+  }
+
   /** Rejects everything that waits: nothing is answered any more. */
   end(ending: Ending): void {
     const entries = [...this.#entries.values()];
@@ -112,10 +132,10 @@ export class CommandTable {
     }
   }
 
-  #enter(command: string, line: string, limits: WaitOptions): Promise<JsonValue> {
+  #enter({ execute: command, send }: QmpCommand, line: string, limits: WaitOptions): Promise<JsonValue> {
     const { promise, resolve, reject } = Promise.withResolvers<JsonValue>();
     const id = ++this.#lastId;
-    const entry: Entry = { id, command, line, resolve, reject, release, sent: false, abandoned: false };
+    const entry: Entry = { id, command, line, send, resolve, reject, release, sent: false, abandoned: false };
     this.#entries.set(id, entry);
     this.#queue.add(entry);
     if (++this.#waiting === 1) {

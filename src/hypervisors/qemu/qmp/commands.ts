@@ -1,11 +1,14 @@
 import { VmplugError } from '../../../api/errors.ts';
 import type { JsonObject } from '../../../api/json.ts';
+import type { SendWithDescriptor } from './channel.ts';
 import { stringifyExact } from '../../../api/exact-json.ts';
 
 /** A command of QMP, as in docs/interop/qmp-spec, section "Issuing Commands". */
 export interface QmpCommand {
   readonly execute: string;
   readonly arguments?: JsonObject | undefined;
+  /** Sends it, and what goes out in the same write, together with a descriptor. */
+  readonly send?: SendWithDescriptor | undefined;
 }
 
 // QEMU's parser refuses U+0000 and half surrogate pairs, and then answers without an id, which costs

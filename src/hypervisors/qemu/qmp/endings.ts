@@ -57,6 +57,17 @@ export function givenUp(command: string, path: string, sent: boolean, why: GaveU
   });
 }
 
+/** The error for a command with a descriptor when the kernel has no room for it. */
+export function notTaken(command: string, path: string): VmplugError {
+  return new VmplugError('monitor-busy', {
+    action: `run ${command} over`,
+    subject: path,
+    reason: 'the VMM has not read what was sent before, so a descriptor cannot be sent to it; nothing was',
+    hint: 'the VMM may hang; wait for earlier commands before sending more',
+    facts: { sent: false, command },
+  });
+}
+
 /** The error for one command too many. */
 export function tableFull(command: string, path: string, pending: number): VmplugError {
   return new VmplugError('monitor-busy', {

@@ -122,14 +122,23 @@ export class QmpSession {
   #flush(): void {
     this.#flushPlanned = false;
     while (!this.#channel.blocked) {
+      const send = this.#commands.nextSend;
+      if (send !== undefined && !this.#channel.allWritten) {
+        this.#channel.whenWritten(() => this.#flush());
+        return;
+      }
       const group = this.#commands.take(writeLength);
       if (group.length === 0) {
         return;
       }
-      if (this.#channel.write(group.map(({ line }) => line).join(''))) {
+      const text = group.map(({ line }) => line).join('');
+      const isSent = send === undefined ? this.#channel.write(text) : this.#channel.writeBy(send, text);
+      if (isSent) {
         for (const entry of group) {
           entry.sent = true;
         }
+      } else if (send !== undefined) {
+        this.#commands.turnDown(group);
       }
     }
   }
