@@ -24,6 +24,8 @@ export default defineConfig({
   plugins: [commanderStartsNoPrograms],
   input: { main: 'src/cli/main.ts' },
   platform: 'node',
+  // Optional, and of compiled code: found at run time, or not.
+  external: ['koffi'],
   output: {
     dir: 'dist/bin',
     format: 'cjs',

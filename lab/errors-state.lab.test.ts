@@ -123,9 +123,12 @@ describe('a state directory that cannot be one', () => {
     const state = lab.path('damaged');
     mkdirSync(state);
     const file = join(state, 'vmplug.db');
-    for (const content of [Buffer.from('not a database at all, '.repeat(100)), torn()]) {
+    for (const [content, code] of [
+      [Buffer.from('not a database at all, '.repeat(100)), 'state-unavailable'],
+      [torn(), 'state-damaged'],
+    ] as const) {
       writeFileSync(file, content);
-      const error = await refused(lab, 'state-unavailable', 'doctor', '--state-dir', state);
+      const error = await refused(lab, code, 'ls', '--state-dir', state);
       expect(error.message).toContain(file);
       expect(error.hint).not.toBeNull();
       expect(readFileSync(file)).toEqual(content);

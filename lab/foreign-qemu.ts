@@ -28,6 +28,10 @@ export interface ForeignOptions {
   readonly stderr?: 'inherit' | 'ignore';
   /** Default: the system's. */
   readonly qemu?: LabGuest['qemu'];
+  /** Whether a reset of the guest starts it anew, as on most hosts. Default: it ends QEMU. */
+  readonly reboots?: boolean;
+  /** Default: a path of its own, in the directory. */
+  readonly qmp?: string;
   /** `512M`. Default: what the guest needs. */
   readonly memory?: string;
 }
@@ -69,12 +73,13 @@ async function start(
   const program = guest.qemu === '10' ? (await ensureQemu10()).wrapper : guest.program;
   const image = await ensureGuestImage(guest.image);
   const at = (name: string): string => join(directory, `foreign.${name}`);
-  const [qmp, exec, console] = [at('qmp'), at('exec'), at('console')];
+  const [qmp, exec, console] = [options.qmp ?? at('qmp'), at('exec'), at('console')];
   const memory = options.memory ?? guest.memory;
   const child = spawn(
     program,
     [
-      ...['-nodefaults', '-display', 'none', '-no-reboot', '-accel', 'tcg,thread=multi'],
+      ...['-nodefaults', '-display', 'none', '-accel', 'tcg,thread=multi'],
+      ...(options.reboots === true ? [] : ['-no-reboot']),
       ...guest.machine,
       ...['-m', memory, ...(options.sharedMemory === true ? shared(memory) : [])],
       ...['-kernel', image.kernel, '-initrd', image.initrd],

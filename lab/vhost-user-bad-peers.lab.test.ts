@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { QmpConnection } from '../src/hypervisors/qemu/index.ts';
 import { readListing } from '../src/manager/listing.ts';
 import { startScriptedPeer } from './back-ends/scripted-peer.testing.ts';
 import { changesNothing, refused, rootPort, tellVmm, vmmHas } from './errors.testing.ts';
@@ -11,7 +13,8 @@ let vm: ForeignQemu;
 beforeEach(async () => {
   lab = new Lab();
   // Without a guest: what is looked at is between QEMU and the peer.
-  vm = await startForeignQemu(lab.directory, ['-machine', 'q35', '-S', ...rootPort('port0', 2)], {
+  const second = ['-qmp', `unix:${secondMonitor()},server=on,wait=off`];
+  vm = await startForeignQemu(lab.directory, ['-machine', 'q35', '-S', ...rootPort('port0', 2), ...second], {
     waits: false,
     sharedMemory: true,
     // Of a network card whose peer misbehaves QEMU prints thousands of lines a second.
@@ -23,6 +26,10 @@ afterEach(async () => {
   await vm[Symbol.asyncDispose]();
   await lab[Symbol.asyncDispose]();
 });
+
+/** vmplug has the first one while it attaches. */
+const secondMonitor = (): string => lab.path('second.qmp');
+const patience = { timeoutMs: 60_000 };
 
 const flags: Readonly<Record<string, readonly string[]>> = {
   'vhost-user-blk': [],
@@ -42,28 +49,61 @@ async function everything(): Promise<unknown> {
   return { attachments, chardevs, has: await vmmHas(vm.qmp) };
 }
 
-describe.each(['vhost-user-blk', 'vhost-user-scsi', 'vhost-user-fs'])('%s', (kind) => {
-  test.each(['closes', 'garbage'] as const)(
-    'a peer of the manner %s does not speak vhost-user',
-    async (manner) => {
+/** Asks the VM whether it runs, again and again, while `work` is done: a VM that stands still never answers. */
+async function answersAllTheWhile<T>(work: () => Promise<T>): Promise<T> {
+  await using monitor = await QmpConnection.connect(secondMonitor(), patience);
+  const over = new AbortController();
+  const asking = (async () => {
+    do {
+      expect(await monitor.execute('query-status', {}, patience)).toMatchObject({ running: false });
+      await sleep(20);
+    } while (!over.signal.aborted);
+  })();
+  const [done] = await Promise.all([work().finally(() => over.abort()), asking]);
+  return done;
+}
+
+describe.each(Object.keys(flags))('%s', (kind) => {
+  test.each([
+    ['closes', 'not-vhost-user'],
+    ['garbage', 'not-vhost-user'],
+    ['silent', 'backend-silent'],
+  ] as const)(
+    'a peer of the manner %s is refused, nothing is changed, and the VM answers all the while',
+    async (manner, code) => {
       await using peer = await startScriptedPeer(lab.directory, manner);
       const before = await everything();
       await changesNothing(lab, ['vm'], async () => {
-        await refused(lab, 'not-vhost-user', ...attach(kind, peer.socket));
+        const error = await answersAllTheWhile(() =>
+          refused(lab, code, ...attach(kind, peer.socket, '--timeout', '3s')),
+        );
+        if (code === 'backend-silent') expect(error).toMatchObject({ facts: { pid: peer.pid } });
       });
       expect(await everything()).toEqual(before);
+      expect(await lab.ok('doctor')).toMatchObject({ ok: true, findings: [] });
     },
   );
 });
 
+test.each(Object.keys(flags).filter((kind) => kind !== 'vhost-user-net'))(
+  '%s, a peer that answers the check and hangs up on QEMU does not speak vhost-user',
+  async (kind) => {
+    await using peer = await startScriptedPeer(lab.directory, 'closes-later');
+    const before = await everything();
+    await changesNothing(lab, ['vm'], async () => {
+      await refused(lab, 'not-vhost-user', ...attach(kind, peer.socket));
+    });
+    expect(await everything()).toEqual(before);
+  },
+);
+
 test.each([
-  ['vhost-user-blk', 'silent'],
-  ['vhost-user-scsi', 'silent'],
-  ['vhost-user-fs', 'silent'],
-  ['vhost-user-net', 'silent'],
+  ['vhost-user-blk', 'silent-later'],
+  ['vhost-user-scsi', 'silent-later'],
+  ['vhost-user-fs', 'silent-later'],
+  ['vhost-user-net', 'silent-later'],
   // QEMU connects to such a peer again and again, and does nothing else meanwhile.
-  ['vhost-user-net', 'closes'],
-  ['vhost-user-net', 'garbage'],
+  ['vhost-user-net', 'closes-later'],
 ] as const)(
   '%s, a peer of the manner %s: it is named, and when it has ended the next command undoes everything',
   async (kind, manner) => {

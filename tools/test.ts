@@ -8,14 +8,15 @@ import { VmplugError } from '../src/api/errors.ts';
 
 /**
  * `npm test`: installs what is missing, builds, and runs every layer but the long ones.
- * `--long` runs the long ones too, `--quick` only those that need nothing; what else is given
- * goes to vitest.
+ * `--long` runs the long ones and the machine in the machine too, `--quick` only those that need
+ * nothing, `--vfio` only the machine in the machine; what else is given goes to vitest.
  */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const args = process.argv.slice(2);
 const quick = args.includes('--quick');
 const long = args.includes('--long');
-const rest = args.filter((arg) => arg !== '--quick' && arg !== '--long');
+const vfio = args.includes('--vfio');
+const rest = args.filter((arg) => arg !== '--quick' && arg !== '--long' && arg !== '--vfio');
 
 try {
   if (!quick) {
@@ -32,7 +33,13 @@ try {
   process.exit(1);
 }
 start(process.execPath, [join(root, 'tools/build.ts')]);
-const projects = quick ? ['quick'] : long ? ['quick', 'lab', 'long'] : ['quick', 'lab'];
+const projects = quick
+  ? ['quick']
+  : vfio
+    ? ['vfio']
+    : long
+      ? ['quick', 'lab', 'long', 'vfio']
+      : ['quick', 'lab'];
 start(join(root, 'node_modules/.bin/vitest'), [
   'run',
   ...projects.flatMap((project) => ['--project', project]),

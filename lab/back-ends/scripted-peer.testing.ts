@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { startBackEnd, type BackEnd } from './back-end.ts';
 
 /** How a peer treats whoever connects: see `scripted-peer-program.ts`. */
-export type PeerManner = 'closes' | 'garbage' | 'silent';
+export type PeerManner = 'closes' | 'garbage' | 'silent' | 'silent-later' | 'closes-later';
 
 const program = fileURLToPath(new URL('scripted-peer-program.ts', import.meta.url));
 

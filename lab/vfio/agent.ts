@@ -7,7 +7,7 @@ import { rolldown } from 'rolldown';
 import type { AttachmentRecord } from '../../src/api/attachment.ts';
 import type { JsonObject } from '../../src/api/json.ts';
 import type { SandboxRecord } from '../../src/api/sandbox.ts';
-import type { Finding } from '../../src/manager/doctor.ts';
+import type { Finding } from '../../src/manager/doctor-finding.ts';
 import type { AttachOptions, DeviceView } from '../../src/manager/vmplug.ts';
 import type { Detached } from '../../src/operations/detach.ts';
 import { replySchema, type Call, type Reply } from './inside/calls.ts';
@@ -18,7 +18,12 @@ let bundle: Promise<string> | undefined;
 
 /** The agent with all of vmplug in one file: found and compiled much faster in the outer guest than a hundred. */
 async function bundled(): Promise<string> {
-  await using build = await rolldown({ input: source, platform: 'node', logLevel: 'warn' });
+  await using build = await rolldown({
+    input: source,
+    platform: 'node',
+    logLevel: 'warn',
+    external: ['koffi'],
+  });
   const { output } = await build.generate({ format: 'esm' });
   return output[0].code;
 }
@@ -33,7 +38,15 @@ export class InsideError extends Error {
   /** What the VMM or the system said. */
   readonly words: string | null;
 
-  constructor({ message, code, subject, reason, hint, facts, cause }: Extract<Reply, { kind: 'threw' }>['error']) {
+  constructor({
+    message,
+    code,
+    subject,
+    reason,
+    hint,
+    facts,
+    cause,
+  }: Extract<Reply, { kind: 'threw' }>['error']) {
     super(message);
     this.code = code;
     this.subject = subject;
@@ -57,7 +70,11 @@ export class Agent implements Disposable {
   /**
    * Starts it. `work` is the folder that is `/work` in the outer guest, `start` runs a script there.
    */
-  static async start(socketPath: string, work: string, start: (script: string) => Promise<string>): Promise<Agent> {
+  static async start(
+    socketPath: string,
+    work: string,
+    start: (script: string) => Promise<string>,
+  ): Promise<Agent> {
     bundle ??= bundled();
     await writeFile(join(work, 'agent.mjs'), await bundle);
     const socket = createConnection(socketPath);
@@ -65,14 +82,13 @@ export class Agent implements Disposable {
     const ready = new Promise<void>((resolve, reject) => {
       socket.once('error', reject);
       createInterface({ input: socket }).on('line', (line) => {
-        const reply = replySchema.parse(JSON.parse(line));
-        if (reply.kind === 'ready') resolve();
-        else agent.#waiting.get(reply.id)?.(reply);
+        const reply = replySchema.safeParse(JSON.parse(line)).data;
+        if (reply?.kind === 'ready') resolve();
+        else if (reply !== undefined) agent.#waiting.get(reply.id)?.(reply);
+        else socket.destroy(new Error(`the agent said ${line}`));
       });
     });
-    await start(
-      'setsid node /work/agent.mjs /dev/hvc0 </dev/null >/run/agent.log 2>&1 &',
-    );
+    await start('setsid node /work/agent.mjs /dev/hvc0 </dev/null >/run/agent.log 2>&1 &');
     await ready;
     return agent;
   }

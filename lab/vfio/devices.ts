@@ -44,7 +44,11 @@ export async function addNvme(
 }
 
 /** Plugs an Intel network card into the outer machine: `e1000e`, or `igb`, which has SR-IOV. */
-export async function addNic(outer: Outer, driver: 'e1000e' | 'igb', place: OuterPlace): Promise<OuterDevice & { readonly mac: string }> {
+export async function addNic(
+  outer: Outer,
+  driver: 'e1000e' | 'igb',
+  place: OuterPlace,
+): Promise<OuterDevice & { readonly mac: string }> {
   const id = idOf(driver, place);
   const mac = macOf(place);
   await outer.qmp.execute('netdev_add', { type: 'user', id: `${id}-net`, restrict: true });
@@ -67,11 +71,20 @@ function idOf(driver: string, { port, function: number = 0 }: OuterPlace): strin
   return `${driver}-${port}-${number}`;
 }
 
-async function plug(outer: Outer, place: OuterPlace, device: JsonObject & { id: string }): Promise<OuterDevice> {
+async function plug(
+  outer: Outer,
+  place: OuterPlace,
+  device: JsonObject & { id: string },
+): Promise<OuterDevice> {
   const { function: number = 0, multifunction = false } = place;
   const bus = outerPorts[place.port];
   if (bus === undefined) throw new Error(`there is no port ${place.port}`);
-  await outer.qmp.execute('device_add', { ...device, bus, addr: `0.${number}`, multifunction: multifunction || number > 0 });
+  await outer.qmp.execute('device_add', {
+    ...device,
+    bus,
+    addr: `0.${number}`,
+    multifunction: multifunction || number > 0,
+  });
   const address = addressOf(place);
   // Another function of the slot is found with function 0.
   if (number === 0) await until(`${address} has its driver`, async () => await hasNativeUse(outer, address));
@@ -81,6 +94,8 @@ async function plug(outer: Outer, place: OuterPlace, device: JsonObject & { id: 
 /** Whether the outer guest's own driver uses a function: a network interface or a disk of it is there. */
 export async function hasNativeUse(outer: Outer, address: string): Promise<boolean> {
   const device = `/sys/bus/pci/devices/${address}`;
-  const { exitCode } = await outer.exec(`set -- ${device}/net/* ${device}/nvme/*/nvme*n1; [ -e $1 ] || [ -e $2 ]`);
+  const { exitCode } = await outer.exec(
+    `set -- ${device}/net/* ${device}/nvme/*/nvme*n1; [ -e $1 ] || [ -e $2 ]`,
+  );
   return exitCode === 0;
 }

@@ -21,7 +21,11 @@ const programs = {
 };
 
 /** Starts one and waits until its monitor is there. It ends with the outer machine. */
-export async function startFrozenVm(outer: Outer, name: string, options: FrozenVmOptions = {}): Promise<FrozenVm> {
+export async function startFrozenVm(
+  outer: Outer,
+  name: string,
+  options: FrozenVmOptions = {},
+): Promise<FrozenVm> {
   const { qemu = '10', memory = 64, memlock } = options;
   const directory = `/run/vm-${name}`;
   const qmp = `${directory}/qmp`;

@@ -46,7 +46,10 @@ describe('a group of two functions', () => {
     const { disk, card } = await addPair(0);
 
     const device = await vmplug().attach('inner', `vfio:${disk.address}`);
-    expect([await driverOf(outer(), disk.address), await driverOf(outer(), card.address)]).toEqual(['vfio-pci', 'vfio-pci']);
+    expect([await driverOf(outer(), disk.address), await driverOf(outer(), card.address)]).toEqual([
+      'vfio-pci',
+      'vfio-pci',
+    ]);
     const pci = device.guest.pci ?? '';
     expect(await outer().inner(readScript(pci, 0, 9))).toBe('in a pair');
     expect(await outer().inner(pingScript(card.mac))).toMatch(answered);
@@ -54,7 +57,10 @@ describe('a group of two functions', () => {
     seen(context, { ...facts, way: 'hot-plug', evidence: 'enumerated', address: 'PCI path' });
 
     await vmplug().detach('inner', device.id);
-    expect([await driverOf(outer(), disk.address), await driverOf(outer(), card.address)]).toEqual(['nvme', 'e1000e']);
+    expect([await driverOf(outer(), disk.address), await driverOf(outer(), card.address)]).toEqual([
+      'nvme',
+      'e1000e',
+    ]);
     expect(await outer().sh(readScript(disk.address, 0, 9))).toBe('in a pair');
     expect(await outer().sh(pingScript(card.mac))).toMatch(answered);
     seen(context, { ...facts, way: 'unplug' });
@@ -63,7 +69,9 @@ describe('a group of two functions', () => {
 
   it('is refused while the host uses the other function, unless it is forced', async () => {
     const { disk, card } = await addPair(1);
-    await outer().sh(`for net in /sys/bus/pci/devices/${card.address}/net/*; do ip link set \${net##*/} up; done`);
+    await outer().sh(
+      `for net in /sys/bus/pci/devices/${card.address}/net/*; do ip link set \${net##*/} up; done`,
+    );
 
     const { message } = await refused(disk.address, 'group-not-viable');
     expect(message).toContain(card.address);

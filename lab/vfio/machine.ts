@@ -25,9 +25,17 @@ export interface OuterChannels {
 }
 
 /** Paths of the sockets and logs in the folder of one outer machine. */
-export function outerSockets(directory: string): Record<'qmp' | 'exec' | 'agent' | 'inner' | 'console', string> {
+export function outerSockets(
+  directory: string,
+): Record<'qmp' | 'exec' | 'agent' | 'inner' | 'console', string> {
   const at = (name: string): string => `${directory}/${name}`;
-  return { qmp: at('qmp'), exec: at('exec'), agent: at('agent'), inner: at('inner'), console: at('console.log') };
+  return {
+    qmp: at('qmp'),
+    exec: at('exec'),
+    agent: at('agent'),
+    inner: at('inner'),
+    console: at('console.log'),
+  };
 }
 
 /**
@@ -36,7 +44,10 @@ export function outerSockets(directory: string): Record<'qmp' | 'exec' | 'agent'
  */
 export function outerArguments(files: OuterFiles, channels: OuterChannels, iommu: Iommu): string[] {
   const sockets = outerSockets(channels.directory);
-  const socket = (id: string, path: string): string[] => ['-chardev', `socket,id=${id},path=${path},server=on,wait=off`];
+  const socket = (id: string, path: string): string[] => [
+    '-chardev',
+    `socket,id=${id},path=${path},server=on,wait=off`,
+  ];
   const share = (tag: string, path: string): string[] => [
     ...['-fsdev', `local,id=fs-${tag},path=${path},security_model=none,readonly=on`],
     ...['-device', `virtio-9p-pci,fsdev=fs-${tag},mount_tag=${tag},bus=pcie.0`],
@@ -45,13 +56,21 @@ export function outerArguments(files: OuterFiles, channels: OuterChannels, iommu
     ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-M', 'q35', '-smp', '2', '-m', '1280'],
     ...['-nodefaults', '-display', 'none', '-no-reboot'],
     ...['-kernel', files.kernel, '-initrd', files.initrd, '-append', outerCommandLine(iommu)],
-    ...['-device', `intel-iommu,intremap=${iommu === 'no-interrupt-remapping' ? 'off' : 'on'},caching-mode=on`],
+    ...[
+      '-device',
+      `intel-iommu,intremap=${iommu === 'no-interrupt-remapping' ? 'off' : 'on'},caching-mode=on`,
+    ],
     ...['-drive', `file=${files.disk},format=raw,if=none,id=root,readonly=on,file.locking=off`],
     ...['-device', 'virtio-blk-pci,drive=root,bus=pcie.0,addr=0x2'],
     ...outerPorts.flatMap((id, index) => rootPort(id, index)),
     ...rootPort('rb', outerPorts.length),
     ...['-device', 'pcie-pci-bridge,id=bridge,bus=rb'],
-    ...['-netdev', 'user,id=net-bridged,restrict=on', '-device', 'e1000,id=bridged,bus=bridge,addr=0x1,netdev=net-bridged,romfile='],
+    ...[
+      '-netdev',
+      'user,id=net-bridged,restrict=on',
+      '-device',
+      'e1000,id=bridged,bus=bridge,addr=0x1,netdev=net-bridged,romfile=',
+    ],
     ...share('checkout', channels.checkout),
     ...share('work', channels.work),
     ...['-device', 'virtio-serial-pci,id=serial,bus=pcie.0'],
@@ -64,7 +83,10 @@ export function outerArguments(files: OuterFiles, channels: OuterChannels, iommu
 
 function rootPort(id: string, index: number): string[] {
   const addr = (0x10 + index).toString(16);
-  return ['-device', `pcie-root-port,id=${id},bus=pcie.0,addr=0x${addr},chassis=${index + 1},slot=${index + 1}`];
+  return [
+    '-device',
+    `pcie-root-port,id=${id},bus=pcie.0,addr=0x${addr},chassis=${index + 1},slot=${index + 1}`,
+  ];
 }
 
 /** Pages that are free are zero: they take no room in a saved state. */
@@ -83,9 +105,28 @@ export const innerMonitor = '/run/inner/monitor';
 export const innerCommandLine: string = [
   ...['/q10/usr/bin/qemu-system-x86_64', '-L', '/q10/usr/share/qemu', '-L', '/q10/usr/share/seabios'],
   ...['-accel', 'kvm', '-cpu', 'qemu64', '-M', 'q35,smm=off,hpet=off,vmport=off', '-m', '96'],
-  ...['-nodefaults', '-display', 'none', '-no-reboot', '-kernel', '/inner/vmlinuz', '-initrd', '/inner/initrd'],
+  ...[
+    '-nodefaults',
+    '-display',
+    'none',
+    '-no-reboot',
+    '-kernel',
+    '/inner/vmlinuz',
+    '-initrd',
+    '/inner/initrd',
+  ],
   ...['-append', `'console=ttyS0 ${quickBoot} lpj=4000000'`],
-  ...[1, 2, 3, 4, 5, 6, 7, 8].flatMap((n) => ['-device', `pcie-root-port,id=rp${n},bus=pcie.0,addr=0x${n + 3},chassis=${n},slot=${n}`]),
-  ...['-serial', 'file:/run/inner/console', '-chardev', 'serial,id=exec,path=/dev/hvc1', '-serial', 'chardev:exec'],
+  ...[1, 2, 3, 4, 5, 6, 7, 8].flatMap((n) => [
+    '-device',
+    `pcie-root-port,id=rp${n},bus=pcie.0,addr=0x${n + 3},chassis=${n},slot=${n}`,
+  ]),
+  ...[
+    '-serial',
+    'file:/run/inner/console',
+    '-chardev',
+    'serial,id=exec,path=/dev/hvc1',
+    '-serial',
+    'chardev:exec',
+  ],
   ...['-qmp', `unix:${innerQmp},server=on,wait=off`, '-qmp', `unix:${innerMonitor},server=on,wait=off`],
 ].join(' ');

@@ -32,7 +32,10 @@ describe('a virtual function of an SR-IOV card', () => {
   it('sends frames from the VM, and from the host afterwards', async (context) => {
     const card = await addNic(outer(), 'igb', { port: 1 });
     const mac = '52:54:00:0b:00:01';
-    const [address = '', other = ''] = await makeVirtualFunctions(outer(), card.address, [mac, '52:54:00:0b:00:02']);
+    const [address = '', other = ''] = await makeVirtualFunctions(outer(), card.address, [
+      mac,
+      '52:54:00:0b:00:02',
+    ]);
 
     const device = await vmplug().attach('inner', `vfio:${address}`);
     expect(await outer().inner(pingScript(mac))).toMatch(answered);
@@ -60,7 +63,10 @@ describe('a virtual function of an SR-IOV card', () => {
       await vmplug().detach('inner', device.id);
     }
     expect([await driverOf(outer(), driven), await driverOf(outer(), driverless)]).toEqual(['igbvf', 'none']);
-    expect([await overrideOf(outer(), driven), await overrideOf(outer(), driverless)]).toEqual(['(null)', '(null)']);
+    expect([await overrideOf(outer(), driven), await overrideOf(outer(), driverless)]).toEqual([
+      '(null)',
+      '(null)',
+    ]);
   });
 
   it('that the host takes away leaves the VM, and its record says so', async () => {

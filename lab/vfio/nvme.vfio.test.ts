@@ -24,7 +24,12 @@ describe('an NVMe disk, by the command line', () => {
     await host.ok('sandbox', 'adopt', 'inner', '--qmp', innerQmp);
 
     const device = await host.ok<DeviceDocument>('attach', 'inner', `vfio:${address}`);
-    expect(device).toMatchObject({ kind: 'vfio', driver: 'vfio-pci', state: 'attached', evidence: 'enumerated' });
+    expect(device).toMatchObject({
+      kind: 'vfio',
+      driver: 'vfio-pci',
+      state: 'attached',
+      evidence: 'enumerated',
+    });
     expect(await driverOf(host, address)).toBe('vfio-pci');
     expect(await hasNativeUse(host, address)).toBe(false);
 

@@ -1,5 +1,5 @@
-import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { cacheDirectory } from '../../src/host/cache-directory.ts';
 import { cpioArchive, type CpioEntry } from '../guest/cpio.ts';
 import { downloadPackages, unpackPackage } from '../guest/debian.ts';
@@ -36,15 +36,27 @@ const systemFirmware = ['/usr/share/qemu', '/usr/share/seabios'];
 export async function ensureOuterImage(stages: Stages): Promise<OuterImage> {
   const onProgress = (text: string): void => void process.stderr.write(text);
   const packages = join(cacheDirectory(), 'guest', 'packages-amd64-full');
-  const [kernel, qemu10] = await stages.time('packages', async () => [
-    await downloadPackages({ architecture: 'amd64', flavour: 'full', directory: packages, onProgress }),
-    await ensureQemu10({ onProgress }),
-  ] as const);
+  const [kernel, qemu10] = await stages.time(
+    'packages',
+    async () =>
+      [
+        await downloadPackages({ architecture: 'amd64', flavour: 'full', directory: packages, onProgress }),
+        await ensureQemu10({ onProgress }),
+      ] as const,
+  );
   const programs = [process.execPath, systemQemu, qemu10.program];
   const recipe = [
-    ...[String(builderVersion), kernel.version, qemu10.version, ...(await Promise.all(programs.map(identity)))],
+    ...[
+      String(builderVersion),
+      kernel.version,
+      qemu10.version,
+      ...(await Promise.all(programs.map(identity))),
+    ],
     ...[...outerModules, ...innerModules, outerInit, outerInittab, outerRc, ...savedBy],
-    ...[JSON.stringify(guestFiles()), ...iommus.flatMap((iommu) => outerArguments(filesIn('', ''), noChannels, iommu))],
+    ...[
+      JSON.stringify(guestFiles()),
+      ...iommus.flatMap((iommu) => outerArguments(filesIn('', ''), noChannels, iommu)),
+    ],
   ];
   const folder = await cachedFolder('vfio', recipe, async (made) => {
     const work = join(made, 'work');
@@ -70,19 +82,52 @@ export async function ensureOuterImage(stages: Stages): Promise<OuterImage> {
         innerKernel: bootImage,
         innerInitrd: cpioArchive([...guestFiles(), ...(await packageFiles(root, innerModules))]),
       });
-      await runProgram('mkfs.ext4', ['-q', '-m', '0', '-O', '^has_journal', '-d', tree, files.disk, `${await diskSize(tree)}k`]);
+      await runProgram('mkfs.ext4', [
+        '-q',
+        '-m',
+        '0',
+        '-O',
+        '^has_journal',
+        '-d',
+        tree,
+        files.disk,
+        `${await diskSize(tree)}k`,
+      ]);
     });
     for (const iommu of iommus) await saveOuter(files, iommu, files.states[iommu], join(work, iommu), stages);
     await rm(work, { recursive: true });
   });
+  await removeUnused(folder);
   return filesIn(folder, qemu10.wrapper);
+}
+
+/** One is near a gigabyte: of those that other files made, the ones that nobody used for a day are removed. */
+async function removeUnused(used: string): Promise<void> {
+  const now = Date.now();
+  await utimes(used, now / 1000, now / 1000);
+  for (const name of await readdir(dirname(used))) {
+    const path = join(dirname(used), name);
+    if (!name.startsWith('vfio-') || path === used) continue;
+    const { mtimeMs } = await stat(path);
+    if (mtimeMs < now - 86_400_000) await rm(path, { recursive: true, force: true });
+  }
 }
 
 const noChannels = { directory: '', checkout: '', work: '' };
 
 function filesIn(folder: string, qemu: string): OuterImage {
   const at = (name: string): string => join(folder, name);
-  return { qemu, kernel: at('vmlinux'), initrd: at('initrd'), disk: at('disk.ext4'), states: { on: at('on.state'), off: at('off.state'), 'no-interrupt-remapping': at('no-interrupt-remapping.state') } };
+  return {
+    qemu,
+    kernel: at('vmlinux'),
+    initrd: at('initrd'),
+    disk: at('disk.ext4'),
+    states: {
+      on: at('on.state'),
+      off: at('off.state'),
+      'no-interrupt-remapping': at('no-interrupt-remapping.state'),
+    },
+  };
 }
 
 /** Changes when a file is another one. */

@@ -1,10 +1,10 @@
-import { mkdtemp, mkdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { QmpConnection } from '../../src/hypervisors/qemu/index.ts';
+import { guardedDirectory, releaseDirectory } from '../guard/guard.ts';
 import { execInGuest, type GuestResult } from '../guest/index.ts';
 import { shellCommand } from '../guest/protocol.ts';
 import { Agent } from './agent.ts';
@@ -13,30 +13,40 @@ import type { OuterImage } from './outer-image.ts';
 import { startQemuProcess, type QemuProcess } from './qemu-process.ts';
 import { thawInner } from './save-outer.ts';
 
-const checkout = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** How long anything in the outer guest may take, in milliseconds: everything there is emulated. */
 export const patienceMs = 120_000;
 
 /** Goes before every script: the state and what vmplug keeps are in the outer guest's memory. */
-const environment = `export PATH=/bin:/usr/bin HOME=/run/home VMPLUG_STATE_DIR=/run/state VMPLUG_CACHE_DIR=/run/cache NO_COLOR=1
+const environment = `export PATH=/usr/sbin:/usr/bin:/bin HOME=/run/home VMPLUG_STATE_DIR=/run/state VMPLUG_CACHE_DIR=/run/cache NO_COLOR=1
 `;
 
-/** The checkout, as it is, with the outer guest's own copy of the Node that it brings. */
+/** What vmplug is on this host at the moment, and the folder for what tests put there. */
 const mountShares = `set -e
-mount -t 9p -o trans=virtio,version=9p2000.L,ro,msize=262144,cache=loose checkout /checkout
-mount -t 9p -o trans=virtio,version=9p2000.L,ro,msize=262144 work /work
-for node in /checkout/tools/node/node_modules/node-linux-*/bin/node; do
-  [ ! -x "$node" ] || mount --bind /bin/node "$node"
+for share in checkout work; do
+  mount -t 9p -o trans=virtio,version=9p2000.L,ro,msize=262144,cache=loose $share /$share
 done
 mkdir -p /run/home
 `;
+
+/** A copy of the built tool: another build on this host, which removes the one before, is of no concern to a test. */
+async function copyTool(to: string): Promise<void> {
+  for (const name of ['bin', 'dist/bin', 'package.json']) {
+    await cp(join(root, name), join(to, name), { recursive: true });
+  }
+}
 
 /** How a command of vmplug ended. */
 export interface OuterResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+async function remove(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true });
+  releaseDirectory(directory);
 }
 
 /** A machine with an IOMMU and a running VM in it. It ends with its handle. */
@@ -66,20 +76,23 @@ export class Outer implements AsyncDisposable {
     } catch (error) {
       const console = await readFile(outer.sockets.console, 'utf8').catch(() => '');
       await outer[Symbol.asyncDispose]();
-      throw new Error(`the outer machine is not ready: ${outer.#qemu.said()}\n${console.slice(-3000)}`, { cause: error });
+      throw new Error(`the outer machine is not ready: ${outer.#qemu.said()}\n${console.slice(-3000)}`, {
+        cause: error,
+      });
     }
   }
 
   static async #start(image: OuterImage, iommu: Iommu): Promise<Outer> {
-    const directory = await mkdtemp(join(tmpdir(), 'vmplug-vfio-'));
-    const channels = { directory, checkout, work: join(directory, 'work') };
-    await mkdir(channels.work);
+    const directory = guardedDirectory('vmplug-vfio-');
+    const channels = { directory, checkout: join(directory, 'checkout'), work: join(directory, 'work') };
     try {
+      await mkdir(channels.work);
+      await copyTool(channels.checkout);
       const incoming = ['-incoming', `exec:cat '${image.states[iommu]}'`];
       const args = [...outerArguments(image, channels, iommu), ...incoming];
       return new Outer(directory, await startQemuProcess(image.qemu, args, outerSockets(directory).qmp));
     } catch (error) {
-      await rm(directory, { recursive: true });
+      await remove(directory);
       throw error;
     }
   }
@@ -129,7 +142,7 @@ export class Outer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     (await this.#agent?.catch(() => undefined))?.[Symbol.dispose]();
     await this.#qemu[Symbol.asyncDispose]();
-    await rm(this.#directory, { recursive: true, force: true });
+    await remove(this.#directory);
   }
 }
 

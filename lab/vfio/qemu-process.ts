@@ -18,8 +18,14 @@ const startMs = 60_000;
  *
  * @throws Error with what QEMU said when it ends before.
  */
-export async function startQemuProcess(qemu: string, args: readonly string[], qmpSocket: string): Promise<QemuProcess> {
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', qemu, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+export async function startQemuProcess(
+  qemu: string,
+  args: readonly string[],
+  qmpSocket: string,
+): Promise<QemuProcess> {
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', qemu, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let words = '';
   child.stderr.on('data', (bytes: Buffer) => (words = (words + bytes.toString()).slice(-4000)));
   const ended = new Promise<void>((resolve) => {

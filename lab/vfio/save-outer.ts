@@ -37,7 +37,8 @@ kill -CONT $pid
 `;
 
 /** Asked of the inner guest once before the state is taken: what it forked for is in its memory then. */
-const warmUpInner = 'ls /sys/bus/pci/devices /dev >/dev/null; cat /proc/uptime; head -c 1 /dev/zero >/dev/null; echo 3 >/proc/sys/vm/drop_caches';
+const warmUpInner =
+  'ls /sys/bus/pci/devices /dev >/dev/null; cat /proc/uptime; head -c 1 /dev/zero >/dev/null; echo 3 >/proc/sys/vm/drop_caches';
 
 /** What decides how the saved machine is, apart from its arguments. */
 export const savedBy: readonly string[] = [warmUp, startInner, warmUpInner, freezeInner];
@@ -58,7 +59,8 @@ export async function saveOuter(
   await mkdir(directory, { recursive: true });
   const sockets = outerSockets(directory);
   const channels = { directory, checkout: directory, work: directory };
-  const time = (name: string, work: () => Promise<void>): Promise<void> => stages.time(`IOMMU ${iommu}: ${name}`, work);
+  const time = (name: string, work: () => Promise<void>): Promise<void> =>
+    stages.time(`IOMMU ${iommu}: ${name}`, work);
   await using qemu = await startQemuProcess(files.qemu, outerArguments(files, channels, iommu), sockets.qmp);
   try {
     await time('boot the outer guest', () => waitForGuest(sockets.exec, { timeoutMs: bootMs }));
@@ -78,7 +80,9 @@ export async function saveOuter(
     await time('save the state', () => save(qemu.qmp, state));
   } catch (error) {
     const console = await readFile(sockets.console, 'utf8').catch(() => '');
-    throw new Error(`the outer machine did not get so far; its console:\n${console.slice(-3000)}`, { cause: error });
+    throw new Error(`the outer machine did not get so far; its console:\n${console.slice(-3000)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -96,7 +100,8 @@ async function save(qmp: QmpConnection, state: string): Promise<void> {
   for (;;) {
     const { status, ...more } = migrationSchema.parse(await qmp.execute('query-migrate'));
     if (status === 'completed') return;
-    if (status === 'failed' || status === 'cancelled') throw new Error(`the state was not saved: ${JSON.stringify(more)}`);
+    if (status === 'failed' || status === 'cancelled')
+      throw new Error(`the state was not saved: ${JSON.stringify(more)}`);
     await sleep(50);
   }
 }

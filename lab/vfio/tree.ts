@@ -26,7 +26,23 @@ const emulator = '/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so';
 
 /** Makes the tree of the outer guest's disk in an empty folder: read-only later, so every mount point is there. */
 export async function makeTree(tree: string, sources: TreeSources): Promise<void> {
-  for (const folder of ['bin', 'sbin', 'etc', 'proc', 'sys', 'dev', 'tmp', 'run', 'root', 'mnt', 'var', 'lib', 'checkout', 'work', 'inner'])
+  for (const folder of [
+    'bin',
+    'sbin',
+    'etc',
+    'proc',
+    'sys',
+    'dev',
+    'tmp',
+    'run',
+    'root',
+    'mnt',
+    'var',
+    'lib',
+    'checkout',
+    'work',
+    'inner',
+  ])
     await mkdir(join(tree, folder), { recursive: true });
   await copy(sources.busybox, join(tree, 'bin/busybox'));
   const programs: [from: string, to: string][] = [
@@ -38,7 +54,8 @@ export async function makeTree(tree: string, sources: TreeSources): Promise<void
     [join(sources.qemu10, 'usr/bin/qemu-system-x86_64'), 'q10/usr/bin/qemu-system-x86_64'],
   ];
   for (const [from, to] of programs) await copy(from, join(tree, to));
-  for (const [path, file] of await librariesOf(programs.map(([from]) => from))) await copy(file, join(tree, path));
+  for (const [path, file] of await librariesOf(programs.map(([from]) => from)))
+    await copy(file, join(tree, path));
   await addApplets(tree, sources.busybox);
 
   for (const folder of sources.firmware) await copyFirmware(folder, join(tree, 'usr/share/qemu'));
@@ -48,10 +65,17 @@ export async function makeTree(tree: string, sources: TreeSources): Promise<void
   await writeFile(join(tree, 'inner/initrd'), sources.innerInitrd);
 
   await writeFile(join(tree, 'etc/inittab'), outerInittab);
-  await writeFile(join(tree, 'etc/passwd'), 'root::0:0:root:/root:/bin/sh\nuser::1000:1000:user:/tmp:/bin/sh\n');
+  await writeFile(
+    join(tree, 'etc/passwd'),
+    'root::0:0:root:/root:/bin/sh\nuser::1000:1000:user:/tmp:/bin/sh\n',
+  );
   await writeFile(join(tree, 'etc/group'), 'root:x:0:\nuser:x:1000:\n');
   await writeFile(join(tree, 'etc/os-release'), 'ID=vmplug-outer\n');
-  for (const [name, text] of [['rc', outerRc], ['execd', execd], ['exec-one', execOne]] as const) {
+  for (const [name, text] of [
+    ['rc', outerRc],
+    ['execd', execd],
+    ['exec-one', execOne],
+  ] as const) {
     await writeFile(join(tree, 'etc', name), text);
     await chmod(join(tree, 'etc', name), 0o755);
   }
@@ -65,7 +89,8 @@ async function copy(from: string, to: string): Promise<void> {
 /** The BIOS, and what QEMU loads with a kernel of its own; ROMs of graphics and other machines are left out. */
 async function copyFirmware(from: string, to: string): Promise<void> {
   for (const name of await readdir(from)) {
-    if (/^(?:bios|kvmvapic|linuxboot|multiboot|pvh).*\.bin$/.test(name)) await copy(join(from, name), join(to, name));
+    if (/^(?:bios|kvmvapic|linuxboot|multiboot|pvh).*\.bin$/.test(name))
+      await copy(join(from, name), join(to, name));
   }
 }
 

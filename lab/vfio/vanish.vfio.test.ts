@@ -50,7 +50,9 @@ describe('a device that vanishes from the host while a VM uses it', () => {
     const { address } = await addNvme(outer(), { port: 2 });
     const device = await vmplug().attach('inner', `vfio:${address}`);
     await vmplug().tell(innerMonitor, 'stop');
-    await using goesOn = { [Symbol.asyncDispose]: async () => void (await vmplug().tell(innerMonitor, 'cont')) };
+    await using goesOn = {
+      [Symbol.asyncDispose]: async () => void (await vmplug().tell(innerMonitor, 'cont')),
+    };
     const writer = await outer().sh(`setsid sh -c '${remove(address)}' >/dev/null 2>&1 & echo $!`);
 
     await expect(vmplug().detach('inner', device.id, 5000)).rejects.toMatchObject({ code: 'vm-paused' });
@@ -70,7 +72,10 @@ describe('a device that vanishes from the host while a VM uses it', () => {
     const device = await vmplug().attach('inner', `vfio:${address}`);
 
     await outer().sh(`echo ${address} >/sys/bus/pci/drivers/vfio-pci/unbind`);
-    expect(await vmplug().doctor(true)).toMatchObject([{ problem: 'vanished', device: device.id, repaired: true }]);
+    expect(await vmplug().doctor(true)).toMatchObject([
+      { problem: 'vanished', device: device.id, repaired: true },
+      { problem: 'not-given-back', device: device.id, repaired: true },
+    ]);
     expect([await vmplug().list(), await vmplug().doctor()]).toEqual([[], []]);
     expect(await driverOf(outer(), address)).toBe('nvme');
   });

@@ -83,6 +83,7 @@ export const errorCodes = {
   'bus-not-hotpluggable': { exitCode: 4, meaning: 'the bus takes no devices while the VM runs' },
   'sandbox-exists': { exitCode: 4, meaning: 'there is a sandbox of that name' },
   'sandbox-in-use': { exitCode: 4, meaning: 'the sandbox still has devices' },
+  'vm-replaced': { exitCode: 4, meaning: 'another VM answers on the socket of the sandbox' },
   'vm-paused': { exitCode: 4, meaning: 'the VM is paused, so the guest cannot answer' },
   'operation-in-progress': { exitCode: 4, meaning: 'another operation on the device is running' },
   'device-not-attached': { exitCode: 4, meaning: 'the device has no attachment' },
@@ -102,7 +103,7 @@ export const errorCodes = {
   'deadline-passed': { exitCode: 6, meaning: 'the guest or the VMM did not answer in time' },
   'backend-silent': {
     exitCode: 6,
-    meaning: 'the program behind a vhost-user socket does not answer, and the VMM waits for it',
+    meaning: 'the program behind a vhost-user socket does not answer',
   },
   'monitor-busy': {
     exitCode: 6,

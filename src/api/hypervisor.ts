@@ -24,6 +24,11 @@ export interface VmmFacts {
   readonly machine: string;
   /** Names of what it can do; each VMM's folder says which it looks for. */
   readonly features: readonly string[];
+  /**
+   * The thread of this host that runs its first CPU, where it says: by it the VM is told from another
+   * one that answers on the same socket later.
+   */
+  readonly thread?: number;
 }
 
 /** What is known of one device from the VMM's own answers. */
@@ -63,6 +68,21 @@ export interface Inventory {
   readonly devices: readonly string[];
   /** Back ends: block nodes, character devices. */
   readonly backends: readonly string[];
+}
+
+/** A device that somebody else plugged into the running VM. */
+export interface ForeignDevice {
+  /** Empty when it was made without one. */
+  readonly id: string;
+  /** The VMM's name of what it is: `virtio-blk-pci`. */
+  readonly model: string;
+  readonly bus?: string;
+  /** Its number on a PCI bus. */
+  readonly slot?: number;
+  /** Its bus is a port, which has one place. */
+  readonly isOnPort: boolean;
+  /** What it uses of this host, as far as the VMM tells: paths, and addresses of PCI functions. */
+  readonly uses: readonly string[];
 }
 
 /** What a VMM says of a device unasked. */
@@ -118,6 +138,8 @@ export interface Hypervisor extends AsyncDisposable {
   /** What is known of a device now; asks, and does not wait. */
   observe(vmmId: string, place: Place, options: ObserveOptions): Promise<Observation>;
   inventory(options: ExchangeOptions): Promise<Inventory>;
+  /** What was plugged while it runs and does not carry our prefix; missing where a VMM cannot tell. */
+  foreignDevices?(options: ExchangeOptions): Promise<readonly ForeignDevice[]>;
   /** The names that devices in the VM have, whoever plugged them; as far as the VMM tells. */
   guestNames(options: ExchangeOptions): Promise<GuestNames>;
   /** Whether this refusal of a release means that there is nothing left to release. */

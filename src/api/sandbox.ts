@@ -10,6 +10,8 @@ export interface SandboxRecord {
   readonly socket: string;
   /** `run`: vmplug started it and may stop it. `adopted`: it is somebody else's. */
   readonly origin: 'run' | 'adopted';
+  /** The boot of this host in which it was made known: after the next one its VM has ended. */
+  readonly boot?: string;
   /** The VMM's process, where it could be found. */
   readonly process?: ProcessIdentity;
   /**

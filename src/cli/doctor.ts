@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
+import { isOpen, planOf, type Finding } from '../manager/doctor-finding.ts';
+import { stateDirectory } from '../sandbox/directories.ts';
 import { common, timed, type TimedOptions } from './options.ts';
-import { print, printJson } from './output.ts';
+import { printFindings } from './doctor-output.ts';
+import { printJson } from './output.ts';
 
 interface DoctorFlags extends TimedOptions {
   readonly repair?: true;
@@ -10,26 +13,33 @@ interface DoctorFlags extends TimedOptions {
 export function addDoctor(program: Command): void {
   const command = program
     .command('doctor')
-    .description('compare the records with what the VMs have, and settle what is not known')
-    .option('--repair', 'mend what is found');
+    .description(
+      'compare what is wanted and recorded with what the VMs and this host have, and say what to do',
+    )
+    .option('--repair', 'do it, as far as it can be done from here; without it nothing is changed');
   timed(command, '5s', 'how long to wait for each VM');
   common(command).action(async (flags: DoctorFlags) => {
-    const { Vmplug } = await import('../manager/vmplug.ts');
-    await using vmplug = Vmplug.open(flags.stateDir === undefined ? {} : { stateDir: flags.stateDir });
-    const findings = await vmplug.doctor({ repair: flags.repair ?? false, timeoutMs: flags.timeout });
-    const open = findings.filter(({ repaired }) => !repaired);
-    if (open.length > 0) process.exitCode = 1;
-    if (flags.json === true) {
-      printJson('doctor', { ok: open.length === 0, findings });
-      return;
-    }
-    if (findings.length === 0) print('all is well');
-    for (const { sandbox, device, what, remedy, repaired } of findings) {
-      print(
-        `${repaired ? 'mended' : 'found '}  ${sandbox}${device === undefined ? '' : ` ${device}`}: ${what}`,
-      );
-      print(`        ${remedy}`);
-    }
-    if (open.length > 0 && flags.repair !== true) print('vmplug doctor --repair mends what can be mended');
+    const findings = await examineAll(flags);
+    const ok = !findings.some(isOpen);
+    if (!ok) process.exitCode = 1;
+    if (flags.json !== true) return printFindings(findings, flags.repair ?? false);
+    const [notes, off] = [true, undefined].map((isNote) => findings.filter((each) => each.isNote === isNote));
+    printJson('doctor', { ok, findings: off, notes, plan: planOf(findings) });
   });
+}
+
+/** The state itself, and then what is in it; nothing of a damaged state is believed before it is restored. */
+async function examineAll(flags: DoctorFlags): Promise<Finding[]> {
+  const [{ Vmplug }, { examineState }] = await Promise.all([
+    import('../manager/vmplug.ts'),
+    import('../manager/state-repair.ts'),
+  ]);
+  const repair = flags.repair ?? false;
+  const stateDir = stateDirectory(flags.stateDir);
+  const ofState = examineState(stateDir, repair);
+  const wasDamaged = ofState.some(({ problem }) => problem === 'state-damaged');
+  if (wasDamaged && !repair) return ofState;
+  await using vmplug = Vmplug.open({ stateDir });
+  const limits = { repair, keepOrphans: wasDamaged, timeoutMs: flags.timeout };
+  return [...ofState, ...(await vmplug.doctor(limits))];
 }

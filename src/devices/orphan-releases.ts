@@ -9,7 +9,6 @@ export function orphanReleases(vmmId: string): Command[] {
   return [
     { execute: 'netdev_del', arguments: { id: `${vmmId}-n` } },
     { execute: 'chardev-remove', arguments: { id: vmmId } },
-    { execute: 'closefd', arguments: { fdname: vmmId } },
     { execute: 'object-del', arguments: { id: vmmId } },
     { execute: 'blockdev-del', arguments: { 'node-name': vmmId } },
   ];

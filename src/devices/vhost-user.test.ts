@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { HostVhostUser } from '../api/host-device.ts';
-import { releaseCommands } from '../api/plan.ts';
+import { backendNames, handsOver, releaseCommands } from '../api/plan.ts';
 import { attachOf, having, name, port, qemu, served, without } from './plan-request.testing.ts';
 import { vhostUser } from './vhost-user.ts';
 
@@ -19,7 +19,7 @@ const checkOf = (host: HostVhostUser, facts = qemu) => vhostUser.check(requestOf
 
 const at = { bus: 'port0', addr: '00', id: name };
 const connect = {
-  summary: 'connect to the socket',
+  summary: 'connect to the socket, without a check of the program behind it',
   run: {
     execute: 'chardev-add',
     arguments: {
@@ -81,6 +81,56 @@ describe('every word that goes out, and what takes it back', () => {
         plug({ driver: 'vhost-user-fs-pci', ...at, chardev: name, tag: 'data', 'queue-size': 1024 }),
       ],
     });
+  });
+});
+
+describe('the program behind the socket is checked before the VMM gets to it', () => {
+  const checked = (kind: HostVhostUser['kind'], ...peerChecks: ('leave' | 'hand-over')[]) =>
+    vhostUser.plan({ ...requestOf(served(kind)), peerChecks });
+  const peer = { connectTo: '/run/back-end.sock', protocol: 'vhost-user' };
+  const handOver = {
+    summary: 'check the program behind the socket and hand the connection over',
+    run: {
+      execute: 'getfd',
+      arguments: { fdname: name },
+      peer: { ...peer, afterwards: 'hand-over' },
+    },
+    undo: { execute: 'closefd', arguments: { fdname: name } },
+  };
+
+  test.each(['vhost-user-blk', 'vhost-user-scsi', 'vhost-user-fs'] as const)(
+    '%s is given the very connection that was checked: many a program serves one client only',
+    (kind) => {
+      const plan = checked(kind, 'leave', 'hand-over');
+      expect(plan.steps.slice(0, -1)).toEqual([
+        handOver,
+        {
+          ...connect,
+          summary: 'use the connection',
+          run: {
+            execute: 'chardev-add',
+            arguments: {
+              id: name,
+              backend: { type: 'socket', data: { addr: { type: 'fd', data: { str: name } }, server: false } },
+            },
+          },
+        },
+      ]);
+      expect(handsOver(plan)).toBe(true);
+      expect(backendNames(plan)).toEqual([name]);
+      expect(checked(kind, 'leave').steps[0]).toEqual(connect);
+    },
+  );
+
+  test('a network takes no connection that was made elsewhere, so the one that was checked is left', () => {
+    const plan = checked('vhost-user-net', 'leave', 'hand-over');
+    expect(plan.steps[0]).toEqual({
+      ...connect,
+      summary: 'check the program behind the socket, then connect to it',
+      run: { ...connect.run, peer: { ...peer, afterwards: 'leave' } },
+    });
+    expect(handsOver(plan)).toBe(false);
+    expect(checked('vhost-user-net', 'hand-over').steps[0]).toEqual(connect);
   });
 });
 

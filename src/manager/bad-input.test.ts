@@ -19,7 +19,7 @@ import { everyBus } from '../hypervisors/simulated/index.ts';
 import { Bench, errorOf, TestStore } from '../operations/bench.testing.ts';
 import { BlockIndexes, mostBlockIndexes } from '../sandbox/block-indexes.ts';
 import { SandboxReceiver } from '../sandbox/sandbox-receiver.ts';
-import { storeFile } from '../store/sqlite-store.ts';
+import { storeFile } from '../store/state-file.ts';
 import { SandboxDeviceManager } from './devices/device-manager.ts';
 import { StoreDeviceJournal } from './devices/device-journal.ts';
 

@@ -4,6 +4,7 @@ import type { Evidence } from '../api/evidence.ts';
 import type { ImageFormat } from '../api/host-device.ts';
 import type { ExchangeOptions } from '../api/hypervisor.ts';
 import { resolveSource } from '../host/resolve-source.ts';
+import type { HostSysfs } from '../host/vfio/host-sysfs.ts';
 import type { AttachRequest } from '../operations/attach-request.ts';
 import type { RunRequest } from '../sandbox/run.ts';
 
@@ -60,8 +61,15 @@ export function limits(options: CallOptions): ExchangeOptions {
   return options.signal === undefined ? { timeoutMs } : { timeoutMs, signal: options.signal };
 }
 
-/** What an attach of a source is asked for with. */
-export function attachRequest(source: string, options: AttachOptions): AttachRequest {
+/**
+ * What an attach of a source is asked for with.
+ * @param host where this host's trees are
+ */
+export function attachRequest(
+  source: string,
+  options: AttachOptions,
+  { paths, hooks }: Pick<HostSysfs, 'paths' | 'hooks'>,
+): AttachRequest {
   const { readOnly, shareRw, force, format, tag, mac, cwd, signal } = options;
   return {
     ...limits(options),
@@ -69,7 +77,9 @@ export function attachRequest(source: string, options: AttachOptions): AttachReq
     onPlanned: options.onPlanned,
     options: options.disk ?? {},
     wait: options.wait ?? 'live',
-    resolve: (recordedFormat) =>
-      resolveSource(source, { readOnly, shareRw, force, format, tag, mac, cwd, signal, recordedFormat }),
+    resolve: (recordedFormat) => {
+      const given = { readOnly, shareRw, force, format, tag, mac, cwd, signal };
+      return resolveSource(source, { ...given, recordedFormat, paths, hooks });
+    },
   };
 }

@@ -18,9 +18,11 @@ interface Held {
 export class Connections implements AsyncDisposable {
   readonly #held = new Map<string, Held>();
   readonly #lingerMs: number;
+  readonly #patienceMs: number | undefined;
 
-  constructor(lingerMs: number) {
+  constructor(lingerMs: number, patienceMs?: number) {
     this.#lingerMs = lingerMs;
+    this.#patienceMs = patienceMs;
   }
 
   /** Runs `work` with a connection to the VMM of `sandbox`. */
@@ -51,7 +53,7 @@ export class Connections implements AsyncDisposable {
   #take(sandbox: SandboxRecord, options: ExchangeOptions): Held {
     let held = this.#held.get(sandbox.name);
     if (held === undefined) {
-      const made: Held = { hypervisor: connectSandbox(sandbox, options), users: 0 };
+      const made: Held = { hypervisor: connectSandbox(sandbox, { ...options, patienceMs: this.#patienceMs }), users: 0 };
       made.hypervisor.catch(() => {
         if (this.#held.get(sandbox.name) === made) this.#held.delete(sandbox.name);
       });

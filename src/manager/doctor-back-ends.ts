@@ -1,6 +1,6 @@
 import { servedDevice } from '../operations/back-end-errors.ts';
 import { vmmPatienceMs, type OperationContext } from '../operations/context.ts';
-import type { Finding } from './doctor.ts';
+import { person, type Finding } from './doctor-finding.ts';
 
 /** Devices whose program behind the socket has gone: the guest's requests are answered by nobody. */
 export async function lostBackEnds({ store, sandbox, hypervisor }: OperationContext): Promise<Finding[]> {
@@ -18,6 +18,12 @@ export async function lostBackEnds({ store, sandbox, hypervisor }: OperationCont
       device: id,
       what: `the program behind ${source} has gone, and the VM does not connect again`,
       remedy: `vmplug detach ${sandbox.name} ${id}, start the program, and attach it anew`,
+      why: 'QEMU connects to such a program once; what the guest asks of the device is answered by nobody',
+      plan: [
+        person(`vmplug detach ${sandbox.name} ${id}: a guest that waits for an answer may not let go`),
+        person('start the program, and attach it anew'),
+      ],
+      truths: { recorded: 'attached', vmm: 'has it, disconnected', host: 'no program' },
       repaired: false,
     }));
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { LeaseRecord } from '../api/lease.ts';
 import { isWorkedOn } from '../operations/lease-work.ts';
 import { giveBackFreed, type GivenBack, type LeaseContext } from '../operations/leases.ts';
-import type { Finding } from './doctor.ts';
+import { person, repairs, type Finding } from './doctor-finding.ts';
 
 /**
  * IOMMU groups that are still with vfio-pci although their attachments are gone, and leases of which
@@ -32,6 +32,8 @@ function finding(lease: LeaseRecord, isPresent: boolean, result: GivenBack | und
       device,
       what: `IOMMU group ${group} was given to vfio-pci, and its functions (${addresses(lease)}) are no longer on this host`,
       remedy: 'there is nothing to give back: the lease is dropped',
+      plan: [repairs('drop the lease')],
+      truths: { recorded: 'a lease', host: 'gone' },
       repaired,
     };
   }
@@ -46,6 +48,13 @@ function finding(lease: LeaseRecord, isPresent: boolean, result: GivenBack | und
       result?.error === undefined
         ? `given back: ${drivers}`
         : (result.error.hint ?? 'see what the kernel says: dmesg'),
+    plan: [
+      repairs(`give back ${drivers}`),
+      ...(result?.error === undefined
+        ? []
+        : [person(result.error.hint ?? 'see what the kernel says: dmesg')]),
+    ],
+    truths: { recorded: 'a lease', host: 'with vfio-pci' },
     repaired,
   };
 }

@@ -26,8 +26,9 @@ import {
   type RunOptions,
 } from './call-options.ts';
 import { Connections } from './connections.ts';
-import { examine, examineLost, leftovers, type Finding } from './doctor.ts';
-import { leftLeases } from './doctor-leases.ts';
+import { examineAll, type DoctorOptions, type Examined } from './doctor-all.ts';
+import type { Finding } from './doctor-finding.ts';
+import { keepBackup } from './state-repair.ts';
 import { giveBackGone, giveBackGroups } from './give-back.ts';
 import { findDevice } from './find-device.ts';
 import { noSandbox } from './listing.ts';
@@ -43,9 +44,11 @@ export interface VmplugOptions {
   readonly stateDir?: string;
   /** Milliseconds for which a connection to a VMM is kept after its last use; 1000 by default. */
   readonly lingerMs?: number;
+  /** The most milliseconds that a VMM is given to answer one command; 30,000 by default. */
+  readonly vmmPatienceMs?: number;
   /** Hears what is being done, for people who watch. */
   readonly onProgress?: (text: string) => void;
-  /** How the drivers of PCI functions are changed: by default in this host's sysfs. */
+  /** Where host devices are found and the drivers of PCI functions are changed: by default this host's own. */
   readonly sysfs?: HostSysfs;
 }
 
@@ -64,13 +67,13 @@ export class Vmplug implements AsyncDisposable {
     this.#store = store;
     this.stateDir = stateDir;
     this.#sysfs = options.sysfs ?? hostSysfs;
-    this.#connections = new Connections(options.lingerMs ?? 1000);
+    this.#connections = new Connections(options.lingerMs ?? 1000, options.vmmPatienceMs);
     this.#onProgress = options.onProgress;
   }
 
   /**
    * Opens the state, making it where there is none.
-   * @throws VmplugError `state-unavailable`, `state-too-new`
+   * @throws VmplugError `state-unavailable`, `state-damaged`, `state-too-new`
    */
   static open(options: VmplugOptions = {}): Vmplug {
     const stateDir = stateDirectory(options.stateDir);
@@ -79,6 +82,7 @@ export class Vmplug implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connections[Symbol.asyncDispose]();
+    keepBackup(this.stateDir);
     this.#store[Symbol.dispose]();
   }
 
@@ -115,11 +119,8 @@ export class Vmplug implements AsyncDisposable {
       sysfs: this.#sysfs,
       coldPlug: coldPlug.map((device) => {
         const { source, ...options } = typeof device === 'string' ? { source: device } : device;
-        return attachRequest(source, {
-          ...(wait === undefined ? {} : { wait }),
-          ...options,
-          ...limits(request),
-        });
+        const asked = { ...(wait === undefined ? {} : { wait }), ...options, ...limits(request) };
+        return attachRequest(source, asked, this.#sysfs);
       }),
       ...(this.#onProgress === undefined ? {} : { onProgress: this.#onProgress }),
     });
@@ -155,12 +156,16 @@ export class Vmplug implements AsyncDisposable {
    * @throws VmplugError as {@link attach}, `sandbox-not-found`, `vm-gone`, `monitor-busy`
    */
   async attach(sandbox: string, source: string, options: AttachOptions = {}): Promise<AttachmentRecord> {
-    return this.#with(sandbox, options, (context) => attach(context, attachRequest(source, options)));
+    return this.#with(sandbox, options, (context) =>
+      attach(context, attachRequest(source, options, this.#sysfs)),
+    );
   }
 
   /** What {@link Vmplug.attach} would do, as a record with its plan; changes nothing. */
   async planAttach(sandbox: string, source: string, options: AttachOptions = {}): Promise<AttachmentRecord> {
-    return this.#with(sandbox, options, (context) => planAttach(context, attachRequest(source, options)));
+    return this.#with(sandbox, options, (context) =>
+      planAttach(context, attachRequest(source, options, this.#sysfs)),
+    );
   }
 
   /**
@@ -176,9 +181,9 @@ export class Vmplug implements AsyncDisposable {
       );
     } catch (error) {
       const stillThere = this.#store.read((tx) => tx.attachment(attachment.id)) !== undefined;
-      if (stillThere || !hasCode(error, 'vm-gone', 'device-not-found')) throw error;
+      if (stillThere || !hasCode(error, 'vm-gone', 'vm-replaced', 'device-not-found')) throw error;
       await giveBackGone(this.#leases, attachment.id, attachment.source);
-      return { attachment, state: hasCode(error, 'vm-gone') ? 'gone' : 'released', timeline: {} };
+      return { attachment, state: hasCode(error, 'device-not-found') ? 'released' : 'gone', timeline: {} };
     }
   }
 
@@ -221,27 +226,12 @@ export class Vmplug implements AsyncDisposable {
   }
 
   /** Compares the records with the VMs, and mends what is off when asked to. */
-  async doctor(options: CallOptions & { readonly repair?: boolean } = {}): Promise<Finding[]> {
-    const repair = options.repair ?? false;
-    const findings: Finding[] = [];
-    for (const sandbox of this.sandboxes()) {
-      try {
-        findings.push(
-          ...(await this.#connections.use(sandbox, limits(options), (hypervisor) =>
-            examine(this.#context(sandbox, hypervisor), repair),
-          )),
-        );
-      } catch (error) {
-        const known = await withWhoIsWaitedFor(this.#store, sandbox.name, error);
-        if (!(known instanceof VmplugError)) throw known;
-        findings.push(...examineLost(this.#store, sandbox, known, repair));
-      }
-    }
-    return [
-      ...findings,
-      ...(await leftLeases(this.#leases, repair)),
-      ...(await leftovers(this.#store, this.stateDir, repair)),
-    ];
+  async doctor(options: DoctorOptions = {}): Promise<Finding[]> {
+    const use: Examined['use'] = (sandbox, work) =>
+      this.#connections.use(sandbox, limits(options), (hypervisor) =>
+        work(this.#context(sandbox, hypervisor)),
+      );
+    return examineAll({ store: this.#store, stateDir: this.stateDir, leases: this.#leases, use }, options);
   }
 
   /** Runs `work` on the sandbox's VM, with everything settled that was left open before. */
@@ -261,7 +251,8 @@ export class Vmplug implements AsyncDisposable {
       });
     } catch (error) {
       const ended =
-        hasCode(error, 'vm-gone') && (error.facts['ended'] === true || lifeOf(sandbox) === 'ended');
+        hasCode(error, 'vm-gone', 'vm-replaced') &&
+        (error.facts['ended'] === true || lifeOf(sandbox) === 'ended');
       if (ended) {
         releaseAll({ store: this.#store, sandbox });
         await giveBackGroups(this.#leases);

@@ -65,7 +65,7 @@ export async function conclude(
     });
     const settled = await settleAfter(context, attachment.id, error);
     if (isSilence(error)) throw await noAnswer(attachment, error);
-    if (settled === undefined || !hasCode(error, 'outcome-unknown', 'vm-gone')) throw error;
+    if (settled === undefined || !hasCode(error, 'outcome-unknown', 'vm-gone', 'vm-replaced')) throw error;
     throw lost(attachment, settled, error);
   }
   watch.lap('confirm');

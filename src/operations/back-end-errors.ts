@@ -20,7 +20,10 @@ export function servedDevice({ host }: Pick<AttachmentRecord, 'host'>): HostVhos
 }
 
 /** What serves the socket answered with something else. */
-export function notVhostUser({ source, sandbox }: AttachmentRecord, cause: unknown): VmplugError {
+export function notVhostUser(
+  { source, sandbox }: Pick<AttachmentRecord, 'source' | 'sandbox'>,
+  cause: unknown,
+): VmplugError {
   return new VmplugError('not-vhost-user', {
     action: 'attach',
     subject: source,
@@ -35,7 +38,7 @@ export function notVhostUser({ source, sandbox }: AttachmentRecord, cause: unkno
  * about something else.
  */
 export async function refusedPeer(
-  attachment: AttachmentRecord,
+  attachment: Pick<AttachmentRecord, 'host' | 'source' | 'sandbox'>,
   error: unknown,
   paths?: HostPaths,
 ): Promise<VmplugError | undefined> {

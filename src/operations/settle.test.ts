@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { AttachmentRecord, AttachmentState } from '../api/attachment.ts';
+import type { JsonObject } from '../api/json.ts';
 import type { OperationRecord } from '../api/operation.ts';
 import { ownIdentity } from '../host/process-identity.ts';
 import { Bench, deadProcess, errorOf, testDisk, TestStore } from './bench.testing.ts';
+import { testSocket } from './hosts.testing.ts';
 import { openOperation } from './journal.ts';
 import { releaseAll, settleAttachment } from './settle.ts';
 
@@ -56,6 +58,27 @@ describe('an attach whose process was killed', () => {
   });
 });
 
+test('a connection that was handed over and not used is closed: no VMM lists it', async () => {
+  const bench = new Bench(kept.store);
+  const host = { ...testSocket('vhost-user-blk', 'blk'), socket: kept.directory };
+  const hypervisor = Object.assign(bench.hypervisor, {
+    peerChecks: () => Promise.resolve(['leave', 'hand-over'] as const),
+  });
+  const attached = await bench.attach(host, {}, { hypervisor });
+  const { vmmId } = attached.plan;
+  const ofVmm = (execute: string, args: JsonObject): unknown =>
+    bench.machine.execute({ execute, arguments: args });
+  bench.machine.eventsLost = true;
+  bench.machine.letGo(vmmId);
+  ofVmm('chardev-remove', { id: vmmId });
+  ofVmm('getfd', { fdname: vmmId });
+  const { evidence: _, ...asBegun } = { ...attached, state: 'attaching' } as const;
+  leave(asBegun, 'attach');
+  expect(await bench.settle()).toEqual(new Map([[attached.id, 'released']]));
+  expect(() => ofVmm('closefd', { fdname: vmmId })).toThrow('not found');
+  bench.expectSettled();
+});
+
 describe('a detach whose process was killed', () => {
   test('before the request, or while the guest was thinking: it may be asked again', async () => {
     const bench = new Bench(kept.store, { guest: { onUnplug: 'ignores' } });
@@ -63,6 +86,9 @@ describe('a detach whose process was killed', () => {
     leave({ ...attachment, state: 'detaching' }, 'detach');
     expect(await bench.settle()).toEqual(new Map([[attachment.id, 'detaching']]));
     expect(bench.machine.count('device_del')).toBe(0);
+    // Nobody works on it any more, and that is what its journal says.
+    bench.expectSettled();
+    expect(await bench.settle()).toEqual(new Map([[attachment.id, 'detaching']]));
     bench.machine.guest = { ...bench.machine.guest, onUnplug: 'lets-go' };
     await bench.detach(attachment.id);
     bench.expectNothingLeft('a');

@@ -4,7 +4,7 @@ import { weaker } from '../api/evidence.ts';
 import type { Inventory } from '../api/hypervisor.ts';
 import { backendNames, handsOver, unitsOf } from '../api/plan.ts';
 import { waitForEnd } from '../host/process-identity.ts';
-import type { Transaction } from '../store/store.ts';
+import type { Store, Transaction } from '../store/store.ts';
 import { vmmPatienceMs, type OperationContext } from './context.ts';
 import { forgetAttachment } from './forget-attachment.ts';
 import { closeOpen, runningOperation } from './journal.ts';
@@ -53,7 +53,8 @@ export async function settleAttachment(context: OperationContext, id: string): P
     const inventory = await context.hypervisor.inventory({ timeoutMs: vmmPatienceMs });
     return await settle(context, attachment, inventory);
   } catch (error) {
-    if (!hasCode(error, 'vm-gone', 'outcome-unknown') || !(await vmHasEnded(context))) throw error;
+    if (!hasCode(error, 'vm-gone', 'vm-replaced', 'outcome-unknown') || !(await vmHasEnded(context)))
+      throw error;
     releaseAll(context);
     return 'gone';
   }
@@ -120,7 +121,7 @@ async function settle(
     );
   }
   // Whether the guest was asked before the process ended is not known; the device is still there.
-  if (attachment.state === 'detaching') return 'detaching';
+  if (attachment.state === 'detaching') return stillLeaving(store, attachment);
   // A part of a group is of no use to the guest: the rest of it is to leave too.
   if (present.length < units.length) {
     return store.write((tx) =>
@@ -148,6 +149,19 @@ async function settle(
       });
       closeOpen(tx, attachment.id, 'done');
       return 'attached';
+    }),
+  );
+}
+
+/** It may be detached again. An operation whose process has ended no longer runs. */
+function stillLeaving(store: Store, attachment: AttachmentRecord): Settled | undefined {
+  const { id } = attachment;
+  const isLeft = store.read((tx) => tx.operations({ device: id }).some(({ state }) => state === 'running'));
+  if (!isLeft) return 'detaching';
+  return store.write((tx) =>
+    ifUnchanged(tx, attachment, () => {
+      closeOpen(tx, id, 'unknown');
+      return 'detaching';
     }),
   );
 }

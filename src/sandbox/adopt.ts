@@ -6,6 +6,7 @@ import type { SandboxRecord } from '../api/sandbox.ts';
 import { socketOwner } from '../host/unix-socket-owner.ts';
 import { QemuHypervisor } from '../hypervisors/qemu/index.ts';
 import type { Store } from '../store/store.ts';
+import { thisBoot } from './life.ts';
 
 export interface AdoptRequest extends ExchangeOptions {
   readonly name: string;
@@ -30,6 +31,7 @@ export async function adoptSandbox(store: Store, request: AdoptRequest): Promise
     hypervisor: 'qemu',
     socket,
     origin: 'adopted',
+    ...thisBoot(),
     ...(owner === undefined ? {} : { process: { pid: owner.pid, startTime: owner.startTime } }),
     facts: hypervisor.facts,
     createdAt: Date.now(),

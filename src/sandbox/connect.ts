@@ -7,18 +7,22 @@ import { isStarting, lifeOf, lifeSoon } from './life.ts';
 /**
  * Connects to the VMM of a sandbox.
  * @throws VmplugError `vm-gone` when the VM has surely ended; `outcome-unknown` when it cannot
- * be reached and may still run; `operation-in-progress` while it is being started; `monitor-busy`, `not-qmp`
+ * be reached and may still run; `vm-replaced` when it may, and another one answers on its socket; `operation-in-progress` while it is being started; `monitor-busy`, `not-qmp`
  */
-export async function connectSandbox(sandbox: SandboxRecord, options: ExchangeOptions): Promise<Hypervisor> {
+export async function connectSandbox(
+  sandbox: SandboxRecord,
+  options: ExchangeOptions & { readonly patienceMs?: number | undefined },
+): Promise<Hypervisor> {
   if (lifeOf(sandbox) === 'ended') throw gone(sandbox);
   try {
     return await QemuHypervisor.connect(sandbox.socket, { ...options, facts: sandbox.facts });
   } catch (error) {
-    if (!hasCode(error, 'vm-gone')) throw error;
+    if (!hasCode(error, 'vm-gone', 'vm-replaced')) throw error;
     // A process that has just been killed closes its sockets a little before it is gone.
     const life = await lifeSoon(sandbox);
     if (life === 'ended' || (life === 'unknown' && error.facts['reason'] === 'refused'))
       throw gone(sandbox, error);
+    if (error.code === 'vm-replaced') throw replaced(sandbox, error);
     throw isStarting(sandbox) ? beingStarted(sandbox, 'reach the VM of', error) : unreachable(sandbox, error);
   }
 }
@@ -43,6 +47,20 @@ export function beingStarted(sandbox: SandboxRecord, action: string, cause?: unk
     reason: `process ${sandbox.starter?.pid ?? '(unknown)'} is starting it`,
     hint: 'wait until it is up, or end that process',
     ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** The other one is not touched, and what the first one had stays reserved: it may still use it. */
+function replaced({ name, socket, process }: SandboxRecord, cause: VmplugError): VmplugError {
+  const first = process === undefined ? 'may still run' : `still runs (process ${process.pid})`;
+  const end = process === undefined ? 'end it' : `end process ${process.pid}`;
+  return new VmplugError('vm-replaced', {
+    action: 'reach the VM of',
+    subject: name,
+    reason: `another VM answers on ${socket}, and the one that was there ${first} where nobody can reach it`,
+    hint: `${end}, and vmplug doctor --repair frees what it held; the VM that is there is another sandbox: vmplug sandbox forget ${name}, then adopt it`,
+    facts: process === undefined ? {} : { pid: process.pid },
+    cause,
   });
 }
 

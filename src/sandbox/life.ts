@@ -1,5 +1,5 @@
 import type { SandboxRecord } from '../api/sandbox.ts';
-import { isAlive, waitForEnd } from '../host/process-identity.ts';
+import { bootId, isAlive, waitForEnd } from '../host/process-identity.ts';
 
 /** Whether a VM is there, as far as can be said without speaking to it. */
 export type Life = 'alive' | 'ended' | 'unknown';
@@ -7,7 +7,14 @@ export type Life = 'alive' | 'ended' | 'unknown';
 /** Whether the VMM's process runs; `unknown` where it was never found, or is about to be started. */
 export function lifeOf(sandbox: SandboxRecord): Life {
   if (sandbox.process !== undefined) return isAlive(sandbox.process) ? 'alive' : 'ended';
+  if (sandbox.boot !== undefined && sandbox.boot !== bootId()) return 'ended';
   return sandbox.starter === undefined || isStarting(sandbox) ? 'unknown' : 'ended';
+}
+
+/** Which boot of this host it is, for the record of a sandbox; nothing where the kernel does not say. */
+export function thisBoot(): Pick<SandboxRecord, 'boot'> {
+  const boot = bootId();
+  return boot === undefined ? {} : { boot };
 }
 
 /** Whether a living process is starting the VM. */

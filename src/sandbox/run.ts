@@ -21,6 +21,7 @@ import {
   type EnteredDevice,
 } from './cold-plug.ts';
 import { sandboxFiles } from './directories.ts';
+import { thisBoot } from './life.ts';
 import { memoryFor } from './memory-for.ts';
 import { makeOwnDirectory } from './own-directory.ts';
 import { notWithdrawn, ofStart } from './start-errors.ts';
@@ -89,13 +90,16 @@ async function begin(store: Store, request: RunRequest): Promise<BegunStart> {
     found.map(({ host }) => host),
   );
   const machine: QemuMachine = { ...request, ...memory, ...files, coldPlug: [] };
-  const facts = found.length === 0 ? notAsked : await probeMachine(machine, request);
+  // The thread is that of the VM that was asked, which is not the one to come.
+  const { thread: _, ...facts }: VmmFacts =
+    found.length === 0 ? notAsked : await probeMachine(machine, request);
   const decided = decideDevices(found, facts);
   const record: SandboxRecord = {
     name: request.name,
     hypervisor: 'qemu',
     socket: files.qmpSocket,
     origin: 'run',
+    ...thisBoot(),
     starter: ownIdentity(),
     directory: files.directory,
     ...(request.execs ? { execSocket: files.execSocket } : {}),

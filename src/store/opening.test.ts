@@ -16,7 +16,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { attachmentRecord, sandboxRecord } from './records.testing.ts';
 import { migrations } from './schema.ts';
-import { SqliteStore, storeFile } from './sqlite-store.ts';
+import { SqliteStore } from './sqlite-store.ts';
+import { storeFile } from './state-file.ts';
 import { unprivileged } from '../host/unprivileged.testing.ts';
 
 let directory: string;

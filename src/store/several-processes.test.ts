@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { sandboxRecord } from './records.testing.ts';
-import { SqliteStore, storeFile } from './sqlite-store.ts';
+import { SqliteStore } from './sqlite-store.ts';
+import { storeFile } from './state-file.ts';
 
 let directory: string;
 const children: ChildProcess[] = [];

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { VmplugError } from '../api/errors.ts';
 import { UnreadableRecord } from './read-record.ts';
@@ -60,6 +60,16 @@ export function stateError(error: unknown, action: string, file: string): Vmplug
 export function isDamage(error: unknown, file: string): boolean {
   const primary = (sqliteCode(error) ?? 0) & 0xff;
   return primary === 11 || (primary === 26 && existsSync(backupOf(file)));
+}
+
+/**
+ * Whether a state was there and its file is empty. SQLite would take it for a fresh one, and delete its log.
+ */
+export function isEmptied(file: string): boolean {
+  const size = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  // In this order: of a state that is being made the first page is written before the others are there.
+  const wasThere = size(`${file}-wal`) > 0 || existsSync(backupOf(file));
+  return wasThere && existsSync(file) && size(file) === 0;
 }
 
 /** A file of the state that cannot be what was written. */

@@ -159,13 +159,42 @@ describe('operations', () => {
       tx.putSandbox(sandboxRecord('a'));
       tx.putAttachment(attachmentRecord('here', 'a'));
       tx.putOperation(operationRecord('first', 'here', 'a'));
-      for (let index = 0; index < 1300; index += 1) tx.putOperation(operationRecord(`${index}`, 'gone', 'a'));
+      for (let index = 0; index < 1300; index += 1)
+        tx.putOperation(operationRecord(`${index}`, `gone-${index}`, 'a'));
     });
     const kept = store.read((tx) => tx.operations({ sandbox: 'a' }));
     expect(kept[0]?.id).toBe('first');
     expect(kept.at(-1)?.id).toBe('1299');
     expect(kept.length).toBeGreaterThan(999);
     expect(kept.length).toBeLessThan(1102);
+  });
+
+  test('of a device that comes and goes the newest are kept, in which its highest generation is', () => {
+    store.write((tx) => {
+      tx.putSandbox(sandboxRecord('a'));
+      for (let index = 0; index < 200; index += 1) {
+        tx.putOperation(operationRecord(`op-${index}`, 'd', 'a'));
+        tx.putOperation(operationRecord(`other-${index}`, 'e', 'a'));
+      }
+    });
+    const kept = store.read((tx) => tx.operations({ device: 'd' }).map(({ id }) => id));
+    expect(kept).toEqual(Array.from({ length: 50 }, (_, index) => `op-${index + 150}`));
+  });
+
+  test('of each of two sandboxes that take turns old ones go', () => {
+    store.write((tx) => {
+      for (const name of ['a', 'b']) tx.putSandbox(sandboxRecord(name));
+      for (let index = 0; index < 1300; index += 1) {
+        for (const name of ['a', 'b'])
+          tx.putOperation(operationRecord(`${name}${index}`, `${name}${index}`, name));
+      }
+    });
+    for (const name of ['a', 'b']) {
+      const kept = store.read((tx) => tx.operations({ sandbox: name }));
+      expect(kept.at(-1)?.id).toBe(`${name}1299`);
+      expect(kept.length).toBeGreaterThan(999);
+      expect(kept.length).toBeLessThan(1102);
+    }
   });
 });
 

@@ -4,7 +4,7 @@ import { VmplugError } from '../api/errors.ts';
 import { copyOut } from './backup.ts';
 import { makeDirectories } from './make-directories.ts';
 import { migrations } from './schema.ts';
-import { stateError, transactionError } from './sqlite-errors.ts';
+import { damaged, isEmptied, stateError, transactionError } from './sqlite-errors.ts';
 import { SharedCommit, type Part } from './shared-commit.ts';
 import { whenNotBusy } from './when-not-busy.ts';
 import { storeFile } from './state-file.ts';
@@ -40,9 +40,12 @@ export class SqliteStore implements Store {
     let db: DatabaseSync | undefined;
     try {
       if (!existsSync(file)) makeDirectories(stateDir, 0o700);
+      if (isEmptied(file)) throw damaged('nothing is in it any more', 'open the state', file);
       const opened = new DatabaseSync(file, { timeout: busyTimeoutMs });
       db = opened;
-      opened.exec('PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON');
+      opened.exec(
+        'PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON',
+      );
       whenNotBusy(busyTimeoutMs, () => migrate(opened, file));
       return new SqliteStore(opened, file);
     } catch (error) {

@@ -19,6 +19,8 @@ import type { Claim, Claims, Transaction } from './store.ts';
 
 /** Finished operations that are kept for each sandbox, for `inspect` and for questions later. */
 const keptOperations = 1000;
+/** Those that are kept of one device. */
+const keptOfDevice = 50;
 
 /** The statements of the store; every one runs inside a transaction that the store opened. */
 export class SqliteTransaction implements Transaction, Claims {
@@ -108,15 +110,33 @@ export class SqliteTransaction implements Transaction, Claims {
       record.device,
       stringifyExact(record),
     );
-    if (Number(lastInsertRowid) % 100 === 0) this.#pruneOperations(record.sandbox);
+    this.#pruneDevice(record.device);
+    if (this.#beginsHundred(record.sandbox, Number(lastInsertRowid))) this.#pruneSandbox(record.sandbox);
+  }
+
+  /** The newest has the highest generation, so that no name comes again. */
+  #pruneDevice(device: string): void {
+    this.#run(
+      `DELETE FROM operations WHERE device = ?1 AND seq <=
+       (SELECT seq FROM operations WHERE device = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)`,
+      device,
+      keptOfDevice,
+    );
+  }
+
+  /** Whether `seq` is the first of its sandbox in a hundred: others count on in between. */
+  #beginsHundred(sandbox: string, seq: number): boolean {
+    const sql = 'SELECT max(seq) AS seq FROM operations WHERE sandbox = ? AND seq < ?';
+    const before = Number(this.#statement(sql).get(sandbox, seq)?.['seq'] ?? 0);
+    return Math.floor(before / 100) < Math.floor(seq / 100);
   }
 
   /** Operations of devices that are still there are kept whatever their age. */
-  #pruneOperations(sandbox: string): void {
+  #pruneSandbox(sandbox: string): void {
     this.#run(
       `DELETE FROM operations WHERE sandbox = ?1 AND device NOT IN (SELECT id FROM attachments)
-       AND device NOT IN (SELECT id FROM managed_devices WHERE sandbox = ?1)
-       AND seq <= (SELECT max(seq) FROM operations) - ?2`,
+       AND device NOT IN (SELECT id FROM managed_devices WHERE sandbox = ?1) AND seq <=
+       (SELECT seq FROM operations WHERE sandbox = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)`,
       sandbox,
       keptOperations,
     );

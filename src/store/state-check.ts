@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { isDamage, stateError } from './sqlite-errors.ts';
+import { isDamage, isEmptied, stateError } from './sqlite-errors.ts';
 import { stateTables } from './state-tables.ts';
 import { storeFile } from './state-file.ts';
 
@@ -12,6 +12,7 @@ import { storeFile } from './state-file.ts';
 export function checkState(stateDir: string): string[] {
   const file = storeFile(stateDir);
   if (!existsSync(file)) return [];
+  if (isEmptied(file)) return ['nothing is in it any more'];
   try {
     using db = new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
     return faultsOf(db, file);
@@ -29,9 +30,15 @@ export function faultsOf(db: DatabaseSync, file: string): string[] {
     if (broken.length > 0) return broken;
     return [...danglingRows(db), ...unreadableRecords(db)];
   } catch (error) {
-    if (isDamage(error, file)) return [String(error instanceof Error ? error.message : error)];
+    // The check reads records for an index of theirs, and fails on one that is no JSON.
+    if (isDamage(error, file) || isMalformed(error))
+      return [error instanceof Error ? error.message : String(error)];
     throw error;
   }
+}
+
+function isMalformed(error: unknown): boolean {
+  return error instanceof Error && error.message === 'malformed JSON';
 }
 
 function danglingRows(db: DatabaseSync): string[] {

@@ -1,6 +1,7 @@
 /** A table of the state with what tells its rows apart. */
 export interface StateTable {
-  readonly name: 'sandboxes' | 'attachments' | 'operations' | 'managed_devices' | 'v1_states' | 'leases' | 'image_formats';
+  readonly name:
+    'sandboxes' | 'attachments' | 'operations' | 'managed_devices' | 'v1_states' | 'leases' | 'image_formats';
   /** The columns of its key, in the order in which the table is kept. */
   readonly key: readonly string[];
   /** Whether it has a JSON document in the column `record`. */

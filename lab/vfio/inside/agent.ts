@@ -47,7 +47,15 @@ function described(error: unknown): Extract<Reply, { kind: 'threw' }>['error'] {
     return { code: 'none', message: words, subject: '', reason: words, hint: null, facts: {}, cause: null };
   }
   const { code, message, subject, reason, hint = null, facts, cause } = error;
-  return { code, message, subject, reason, hint, facts, cause: cause instanceof Error ? cause.message : null };
+  return {
+    code,
+    message,
+    subject,
+    reason,
+    hint,
+    facts,
+    cause: cause instanceof Error ? cause.message : null,
+  };
 }
 
 const input = new ReadStream(file);

@@ -5,7 +5,12 @@ import type { AttachOptions } from '../../../src/manager/vmplug.ts';
 /** What the agent in the outer guest is asked to do: a method of `Vmplug` with its arguments, or a command for a VMM. */
 export const callSchema = z.discriminatedUnion('do', [
   z.object({ do: z.literal('adopt'), name: z.string(), qmp: z.string() }),
-  z.object({ do: z.literal('attach'), sandbox: z.string(), source: z.string(), options: z.custom<AttachOptions>() }),
+  z.object({
+    do: z.literal('attach'),
+    sandbox: z.string(),
+    source: z.string(),
+    options: z.custom<AttachOptions>(),
+  }),
   z.object({ do: z.literal('detach'), sandbox: z.string(), device: z.string(), timeoutMs: z.number() }),
   z.object({ do: z.literal('forget'), name: z.string() }),
   z.object({ do: z.literal('inspect'), device: z.string() }),
@@ -21,7 +26,7 @@ export const requestSchema = z.object({ id: z.number(), call: callSchema });
 /** A line from the agent: what the call returned, or how its error was. */
 export const replySchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ready') }),
-  z.object({ kind: z.literal('returned'), id: z.number(), value: z.unknown() }),
+  z.object({ kind: z.literal('returned'), id: z.number(), value: z.unknown().optional() }),
   z.object({
     kind: z.literal('threw'),
     id: z.number(),

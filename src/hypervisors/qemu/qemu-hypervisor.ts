@@ -1,6 +1,7 @@
 import type {
   DeviceEvent,
   ExchangeOptions,
+  ForeignDevice,
   GuestNames,
   Hypervisor,
   Inventory,
@@ -19,6 +20,7 @@ import { descriptorSender } from '../../host/sys/send-descriptor.ts';
 import { submitChecked } from './checked-peer.ts';
 import { DeviceModels } from './device-models.ts';
 import { discoverBuses } from './discover.ts';
+import { readForeignDevices } from './foreign-devices.ts';
 import { readGuestNames } from './guest-names.ts';
 import { readInventory } from './inventory.ts';
 import { LiveBuses } from './live-buses.ts';
@@ -36,6 +38,7 @@ import {
 } from './refusals.ts';
 import { readReply, statusReply } from './replies.ts';
 import { describeBuses } from './topology.ts';
+import { firstCpuThread, refuseAnotherVm, type AskQemu } from './vmm-thread.ts';
 import { vfioRefusalOf } from './vfio-refusals.ts';
 
 /** What QEMU's run states mean for a guest that should answer (qapi/run-state.json). */
@@ -47,6 +50,12 @@ const notRunning: Readonly<Record<string, VmStatus>> = {
 
 const statusEvents = new Set(['STOP', 'RESUME', 'SHUTDOWN', 'RESET', 'SUSPEND', 'WAKEUP', 'GUEST_PANICKED']);
 
+export interface ConnectOptions extends ExchangeOptions {
+  readonly facts?: VmmFacts;
+  /** The most milliseconds that QEMU is given for a command, whatever its caller would wait. */
+  readonly patienceMs?: number | undefined;
+}
+
 /**
  * QEMU over QMP. Holds one connection and makes a new one when it was lost: what happened in
  * between is then asked for, because events of that time are gone.
@@ -54,14 +63,16 @@ const statusEvents = new Set(['STOP', 'RESUME', 'SHUTDOWN', 'RESET', 'SUSPEND', 
 export class QemuHypervisor implements Hypervisor {
   readonly facts: VmmFacts;
   readonly #client: QmpClient;
+  readonly #patienceMs: number;
   readonly #deviceListeners = new Map<string, Set<(event: DeviceEvent) => void>>();
   readonly #buses = new LiveBuses();
   readonly #models = new DeviceModels();
   #status: VmStatus | undefined;
   #statusChanges = 0;
 
-  private constructor(client: QmpClient, facts: VmmFacts) {
+  private constructor(client: QmpClient, facts: VmmFacts, patienceMs = Infinity) {
     this.#client = client;
+    this.#patienceMs = patienceMs;
     this.facts = facts;
     client.onEvent((event) => this.#take(event));
     // What events would have told of the time in between has to be asked for.
@@ -71,19 +82,29 @@ export class QemuHypervisor implements Hypervisor {
 
   /**
    * Connects to a QMP socket. `facts` spares the questions that were asked of this VM before,
-   * unless fewer were asked then.
-   * @throws VmplugError as `QmpConnection.connect`
+   * unless fewer were asked then; where they say which VM it was, every connection is made sure to lead to it.
+   * @throws VmplugError as `QmpConnection.connect`; `vm-replaced`, also by what needs a connection later
    */
-  static async connect(
-    socket: string,
-    options: ExchangeOptions & { readonly facts?: VmmFacts },
-  ): Promise<QemuHypervisor> {
-    const client = new QmpClient(socket, { connectTimeoutMs: options.timeoutMs });
+  static async connect(socket: string, options: ConnectOptions): Promise<QemuHypervisor> {
+    let thread = options.facts?.thread;
+    const client = new QmpClient(socket, {
+      connectTimeoutMs: options.timeoutMs,
+      check: async (connection, limits) => {
+        const ask: AskQemu = (command) => connection.execute(command, {}, limits);
+        if (thread !== undefined) await refuseAnotherVm(ask, socket, thread);
+      },
+    });
     try {
       await client.connect(options);
       const kept = options.facts !== undefined && isCurrent(options.facts) ? options.facts : undefined;
-      const facts = kept ?? (await probe((commands, limits) => client.batch(commands, limits), options));
-      return new QemuHypervisor(client, facts);
+      if (kept !== undefined) return new QemuHypervisor(client, kept, options.patienceMs);
+      const [facts, found] = await Promise.all([
+        probe((commands, limits) => client.batch(commands, limits), options),
+        firstCpuThread((command) => client.execute(command, {}, options)),
+      ]);
+      thread = found;
+      const known = { ...facts, ...(found === undefined ? {} : { thread: found }) };
+      return new QemuHypervisor(client, known, options.patienceMs);
     } catch (error) {
       await client.close();
       throw error;
@@ -115,7 +136,8 @@ export class QemuHypervisor implements Hypervisor {
     );
   }
 
-  submit(commands: readonly Command[], options: ExchangeOptions): Promise<JsonValue>[] {
+  submit(commands: readonly Command[], given: ExchangeOptions): Promise<JsonValue>[] {
+    const options = this.#within(given);
     this.#models.learn(commands);
     const peer = commands.find((command) => command.peer !== undefined)?.peer;
     if (peer === undefined) return this.#client.batch(commands, options);
@@ -158,6 +180,10 @@ export class QemuHypervisor implements Hypervisor {
 
   async inventory(options: ExchangeOptions): Promise<Inventory> {
     return readInventory((commands, limits) => this.submit(commands, limits), options);
+  }
+
+  async foreignDevices(options: ExchangeOptions): Promise<readonly ForeignDevice[]> {
+    return readForeignDevices((commands, limits) => this.submit(commands, limits), options);
   }
 
   async guestNames(options: ExchangeOptions): Promise<GuestNames> {
@@ -217,7 +243,11 @@ export class QemuHypervisor implements Hypervisor {
   }
 
   async #ask(command: Command, options: ExchangeOptions): Promise<JsonValue> {
-    return this.#client.execute(command.execute, command.arguments, options);
+    return this.#client.execute(command.execute, command.arguments, this.#within(options));
+  }
+
+  #within(options: ExchangeOptions): ExchangeOptions {
+    return { ...options, timeoutMs: Math.min(options.timeoutMs, this.#patienceMs) };
   }
 
   #forget(): void {

@@ -58,6 +58,8 @@ export const blockStatsReply = z.array(
   z.object({ qdev: z.string().optional(), stats: z.object({ rd_operations: integer }) }),
 );
 
+export const nodeFilesReply = z.array(z.object({ 'node-name': z.string().default(''), file: z.string() }));
+
 export const namedNodesReply = z.array(z.object({ 'node-name': z.string().optional() }));
 
 /** Integers are small here: there are at most 256 slots. */
@@ -71,6 +73,9 @@ export type MemoryDevice = z.infer<typeof memoryDevice>;
 export const memoryDevicesReply = z.array(memoryDevice);
 
 export const memdevReply = z.array(z.object({ id: z.string().optional(), share: z.boolean() }));
+
+/** Threads are those of the host that QEMU runs on. */
+export const cpusReply = z.array(z.object({ 'cpu-index': z.int(), 'thread-id': z.int() }));
 
 export const kvmReply = z.object({ enabled: z.boolean() });
 

@@ -20,6 +20,8 @@ export class BackEnds {
     ['object-del', (args) => this.objects.remove(required(args, 'id'))],
     ['chardev-add', (args) => this.chardevs.add(args)],
     ['chardev-remove', (args) => this.chardevs.remove(required(args, 'id'))],
+    ['getfd', (args) => this.chardevs.takeDescriptor(required(args, 'fdname'))],
+    ['closefd', (args) => this.chardevs.closeDescriptor(required(args, 'fdname'))],
     ['netdev_add', (args) => this.netdevs.add(args)],
     ['netdev_del', (args) => this.netdevs.remove(required(args, 'id'))],
   ]);

@@ -12,6 +12,7 @@ export class CharacterDevices {
   readonly #paths = new Map<string, string>();
   readonly #lost = new Set<string>();
   readonly #silent = new Set<string>();
+  readonly #handedOver = new Set<string>();
 
   get names(): string[] {
     return [...this.#users.keys()];
@@ -38,14 +39,29 @@ export class CharacterDevices {
     return this.#lost.has(id) ? 'lost' : 'connected';
   }
 
+  /** A descriptor is handed over, under a name by which one `chardev-add` uses it up. */
+  takeDescriptor(name: string): void {
+    this.#handedOver.add(name);
+  }
+
+  closeDescriptor(name: string): void {
+    if (!this.#handedOver.delete(name)) {
+      throw new Refusal(`File descriptor named '${name}' not found`, 'not-found', 'GenericError');
+    }
+  }
+
   add(args: JsonObject): void {
     const id = required(args, 'id');
     required(args, 'backend');
     if (this.#users.has(id)) throw new Refusal(`Chardev with id '${id}' already exists`);
-    const path = textOf(
-      objectOf(objectOf(objectOf(objectOf(args, 'backend'), 'data'), 'addr'), 'data'),
-      'path',
-    );
+    const address = objectOf(objectOf(objectOf(args, 'backend'), 'data'), 'addr');
+    // Of a descriptor nobody here knows where it leads to.
+    const path = textOf(objectOf(address, 'data'), 'path');
+    const descriptor = textOf(objectOf(address, 'data'), 'str');
+    if (textOf(address, 'type') === 'fd' && !this.#handedOver.delete(descriptor)) {
+      const reason = `File descriptor named '${descriptor}' has not been found`;
+      throw new Refusal(`Failed to add chardev '${id}': ${reason}`);
+    }
     if (this.#silent.has(path)) {
       throw new Refusal(
         `Failed to add chardev '${id}': Failed to connect to '${path}': No such file or directory`,

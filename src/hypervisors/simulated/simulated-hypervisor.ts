@@ -1,6 +1,7 @@
 import type {
   DeviceEvent,
   ExchangeOptions,
+  ForeignDevice,
   GuestNames,
   Hypervisor,
   Inventory,
@@ -12,10 +13,12 @@ import type {
   VmStatus,
 } from '../../api/hypervisor.ts';
 import type { JsonValue } from '../../api/json.ts';
+import { ownPrefix } from '../../api/names.ts';
 import type { Bus, Place } from '../../api/place.ts';
 import type { Command } from '../../api/plan.ts';
 import { vfioRefusalOf } from '../qemu/vfio-refusals.ts';
 import type { FaultKind } from './faults.ts';
+import { foreignDevice } from './foreign-device.ts';
 import { guestAddress } from './guest-address.ts';
 import { givenUp, lost, means, Refusal, refused, unsent, vmGone } from './simulated-errors.ts';
 import type { SimulatedMachine } from './simulated-machine.ts';
@@ -113,6 +116,12 @@ export class SimulatedHypervisor implements Hypervisor {
       devices: this.machine.devices.map(({ id }) => id),
       backends: this.machine.backEnds.names,
     }));
+  }
+
+  async foreignDevices(options: ExchangeOptions): Promise<readonly ForeignDevice[]> {
+    return this.#exchange('foreignDevices', options, () =>
+      this.machine.devices.filter(({ id }) => !id.startsWith(ownPrefix)).map(foreignDevice),
+    );
   }
 
   async guestNames(options: ExchangeOptions): Promise<GuestNames> {

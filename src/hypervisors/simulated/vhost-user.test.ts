@@ -194,3 +194,17 @@ test('faults hit these commands as any other', async () => {
   ]);
   expect(machine.backEnds.names).toEqual([]);
 });
+
+test('a connection that is handed over is used up by one character device, or closed', () => {
+  const machine = everyKind();
+  const named = (execute: string, fdname: string): Command => ({ execute, arguments: { fdname } });
+  const backend = { type: 'socket', data: { addr: { type: 'fd', data: { str: 'f' } }, server: false } };
+  const use = (id: string): Command => ({ execute: 'chardev-add', arguments: { id, backend } });
+  expect(refusals(machine, named('getfd', 'f'), use('c'), use('d'), named('closefd', 'f'))).toEqual([
+    'ok',
+    'ok',
+    "Failed to add chardev 'd': File descriptor named 'f' has not been found",
+    "File descriptor named 'f' not found",
+  ]);
+  expect(refusals(machine, named('getfd', 'g'), named('closefd', 'g'))).toEqual(['ok', 'ok']);
+});

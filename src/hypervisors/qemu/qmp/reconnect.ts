@@ -11,6 +11,8 @@ import { SharedAttempt } from './shared-attempt.ts';
 export interface QmpClientOptions extends Omit<QmpConnectionOptions, 'timeoutMs' | 'signal'> {
   /** Deadline of one attempt to connect, in milliseconds; 5 s by default. */
   readonly connectTimeoutMs?: number | undefined;
+  /** Looks at every connection before anything else is sent on it; where it throws, there is none. */
+  readonly check?: ((connection: QmpConnection, limits: WaitOptions) => Promise<void>) | undefined;
 }
 
 const closedHere: GaveUp = { code: 'aborted', reason: 'the client is closed or nobody waits any more' };
@@ -155,13 +157,19 @@ export class QmpClient implements AsyncDisposable {
   }
 
   async #make(signal: AbortSignal): Promise<QmpConnection> {
-    const { connectTimeoutMs, ...rest } = this.#options;
+    const { connectTimeoutMs = 5000, check, ...rest } = this.#options;
+    const limits = { timeoutMs: connectTimeoutMs, signal };
     const connection = await QmpConnection.connect(this.path, {
       ...rest,
-      timeoutMs: connectTimeoutMs ?? 5000,
-      signal,
+      ...limits,
       onEvent: (event) => this.#events.dispatch(event),
     });
+    try {
+      await check?.(connection, limits);
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
     if (signal.aborted) {
       await connection.close();
       throw notReady(this.path, closedHere, 'greeted');

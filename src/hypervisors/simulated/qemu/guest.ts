@@ -105,8 +105,11 @@ export class SimulatedGuest implements MachineGuest {
     const { onPlug, takesMs } = this.#settingsOf(id);
     // It sees nothing in a second slot of a port.
     if (!this.isUp || onPlug === 'acknowledged' || this.#isUnseen(id)) return;
-    this.#later(takesMs / 2, () => this.#reach(id, 'enumerated'));
-    if (onPlug === 'live') this.#later(takesMs, () => this.#reach(id, 'live'));
+    // One after the other: timers of a busy process may come in another order than they are due.
+    this.#later(takesMs / 2, () => {
+      this.#reach(id, 'enumerated');
+      if (onPlug === 'live') this.#later(takesMs / 2, () => this.#reach(id, 'live'));
+    });
   }
 
   unplugRequested(id: string): void {

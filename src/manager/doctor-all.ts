@@ -1,0 +1,47 @@
+import { VmplugError } from '../api/errors.ts';
+import type { SandboxRecord } from '../api/sandbox.ts';
+import type { OperationContext } from '../operations/context.ts';
+import type { LeaseContext } from '../operations/leases.ts';
+import type { Store } from '../store/store.ts';
+import type { CallOptions } from './call-options.ts';
+import { examineSandbox } from './doctor.ts';
+import type { Finding } from './doctor-finding.ts';
+import { leftLeases } from './doctor-leases.ts';
+import { leftovers } from './doctor-leftovers.ts';
+import { examineLost } from './doctor-lost.ts';
+import { withWhoIsWaitedFor } from './waiting-errors.ts';
+
+export interface DoctorOptions extends CallOptions {
+  /** Mends what is off; without it nothing is changed. */
+  readonly repair?: boolean;
+  /** Leaves devices that are in no record in the VM. */
+  readonly keepOrphans?: boolean;
+}
+
+/** What there is to look at, and how. */
+export interface Examined {
+  readonly store: Store;
+  readonly stateDir: string;
+  readonly leases: LeaseContext;
+  /** Runs `work` with a connection to the VM of `sandbox`, and settles nothing before. */
+  use(sandbox: SandboxRecord, work: (context: OperationContext) => Promise<Finding[]>): Promise<Finding[]>;
+}
+
+/** Every sandbox, one after the other, and then what belongs to none. */
+export async function examineAll(examined: Examined, options: DoctorOptions): Promise<Finding[]> {
+  const { store, stateDir, leases } = examined;
+  const { repair = false, keepOrphans } = options;
+  const findings: Finding[] = [];
+  for (const sandbox of store.read((tx) => tx.sandboxes())) {
+    try {
+      findings.push(
+        ...(await examined.use(sandbox, (context) => examineSandbox(context, repair, keepOrphans))),
+      );
+    } catch (error) {
+      const known = await withWhoIsWaitedFor(store, sandbox.name, error);
+      if (!(known instanceof VmplugError)) throw known;
+      findings.push(...examineLost(store, sandbox, known, repair));
+    }
+  }
+  return [...findings, ...(await leftLeases(leases, repair)), ...(await leftovers(store, stateDir, repair))];
+}

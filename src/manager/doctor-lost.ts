@@ -1,0 +1,78 @@
+import type { VmplugError } from '../api/errors.ts';
+import type { SandboxRecord } from '../api/sandbox.ts';
+import { defaultHostPaths } from '../host/host-paths.ts';
+import { isAlive, procStat } from '../host/process-identity.ts';
+import { releaseAll } from '../operations/settle.ts';
+import type { Store } from '../store/store.ts';
+import { person, repairs, type Finding } from './doctor-finding.ts';
+
+/** What follows from a VM that has ended, that cannot be reached, or in whose place another one answers. */
+export function examineLost(
+  store: Store,
+  sandbox: SandboxRecord,
+  error: VmplugError,
+  repair: boolean,
+): Finding[] {
+  const { name } = sandbox;
+  const devices = store.read((tx) => tx.attachments(name)).length;
+  // It is being started: nothing is off.
+  if (error.code === 'operation-in-progress') return [];
+  if (error.code === 'vm-replaced') return [replaced(sandbox, error, devices)];
+  if (error.code !== 'vm-gone') return [unreachable(sandbox, error)];
+  if (repair) releaseAll({ store, sandbox });
+  return [ended(name, devices, repair)];
+}
+
+function ended(name: string, devices: number, repaired: boolean): Finding {
+  return {
+    problem: 'vm-ended',
+    sandbox: name,
+    what: `its VM has ended; ${devices} of our devices were in it`,
+    remedy: `everything that they held is freed; vmplug sandbox forget ${name} removes the record`,
+    plan: [
+      repairs(`free the places and claims of its ${devices} devices, and give their IOMMU groups back`),
+      person(`vmplug sandbox forget ${name}, when its record is of no more use`),
+    ],
+    truths: { recorded: `${devices} devices`, vmm: 'ended' },
+    repaired,
+  };
+}
+
+function replaced({ name, process }: SandboxRecord, { reason, hint }: VmplugError, devices: number): Finding {
+  return {
+    problem: 'vm-replaced',
+    sandbox: name,
+    what: reason,
+    why: 'what the first VM held may still be in use, and the one that answers is not asked',
+    remedy: hint ?? 'end the first VM',
+    plan: [
+      person(process === undefined ? 'end the first VM' : `end process ${process.pid}, the first VM`),
+      person('vmplug doctor --repair, which frees what it held then'),
+      person(`vmplug sandbox forget ${name}, and adopt the VM that is there`),
+    ],
+    truths: { recorded: `${devices} devices`, vmm: 'another one' },
+    repaired: false,
+  };
+}
+
+function unreachable(sandbox: SandboxRecord, { reason, hint }: VmplugError): Finding {
+  const pid = stoppedProcess(sandbox);
+  const remedy = hint ?? 'make its socket reachable again';
+  return {
+    problem: 'vm-unreachable',
+    sandbox: sandbox.name,
+    what: reason,
+    ...(pid === undefined ? {} : { why: `its process ${pid} is stopped (SIGSTOP, or a debugger holds it)` }),
+    remedy,
+    plan: pid === undefined ? [person(remedy)] : [person(`kill -CONT ${pid}`), person('vmplug doctor')],
+    truths: { vmm: 'does not answer', ...(pid === undefined ? {} : { host: `process ${pid} stopped` }) },
+    repaired: false,
+  };
+}
+
+/** The VMM's process, where it runs and is kept from running (proc_pid_stat(5): `T`, `t`). */
+function stoppedProcess({ process }: SandboxRecord): number | undefined {
+  if (process === undefined || !isAlive(process)) return undefined;
+  const state = procStat(process.pid, defaultHostPaths)?.state;
+  return state === 'T' || state === 't' ? process.pid : undefined;
+}
