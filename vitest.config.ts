@@ -37,8 +37,8 @@ export default defineConfig({
           // An outer machine has two CPUs, and waits for much of the time.
           maxWorkers: 2,
           sequence: { groupOrder: 3 },
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
       {

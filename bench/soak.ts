@@ -17,7 +17,7 @@ import { soak } from './soak/run.ts';
  */
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
-/** Bytes for each cycle that may be the noise of an allocator: 1 MiB in 4,000 cycles. */
+/** Bytes for each cycle that may be noise: 1 MiB in 4,000 cycles. */
 const mostBytes = 256;
 
 async function measure({ state, ...settings }: SoakOptions): Promise<SoakResults> {
@@ -29,7 +29,9 @@ async function measure({ state, ...settings }: SoakOptions): Promise<SoakResults
   const [startedAt, load] = [new Date().toISOString(), currentLoad()];
   const directory = guardedDirectory(join(state, 'vmplug-soak-'));
   try {
-    const samples = await soak(directory, settings, interrupt.signal, (sample) => say(JSON.stringify(sample)));
+    const samples = await soak(directory, settings, interrupt.signal, (sample) =>
+      say(JSON.stringify(sample)),
+    );
     const { cycles, every } = settings;
     return {
       ...{ schemaVersion: 1, kind: 'vmplug-soak', startedAt, settings: { cycles, every } },
@@ -53,7 +55,9 @@ try {
   const options = readSoakOptions(process.argv.slice(2));
   const results = await measure(options);
   for (const { what, kind, reached, isFlat } of results.flatness) {
-    console.log(`${isFlat ? 'flat' : 'GROWS'}  ${what}: ${reached}${kind === 'count' ? '' : ' bytes a cycle'}`);
+    console.log(
+      `${isFlat ? 'flat' : 'GROWS'}  ${what}: ${reached}${kind === 'count' ? '' : ' bytes a cycle'}`,
+    );
   }
   write(options.json, `${JSON.stringify(results, undefined, 2)}\n`);
   write(options.svg, soakPlot(results));

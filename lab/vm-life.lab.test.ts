@@ -23,18 +23,15 @@ const attach = async (name: string): Promise<AttachmentRecord> =>
   await lab.use((vmplug) => vmplug.attach('vm1', lab.lab.image(name), patient));
 
 describe('a guest that reboots', () => {
-  test.each(['system_reset', 'from within'] as const)(
-    'by %s: what it has it has again, and can be taken out',
-    async (how) => {
-      const { id, serial } = await attach(`kept-${how}.img`);
-      await reboot(vm, how);
-      expect(await vm.serials()).toEqual([serial]);
-      expect(await lab.doctor()).toEqual([]);
-      const detached = await lab.use((vmplug) => vmplug.detach('vm1', id, patient));
-      expect(detached).toMatchObject({ state: 'released' });
-      expect(await vm.serials()).toEqual([]);
-    },
-  );
+  test('what it has it has again, and can be taken out', async () => {
+    const { id, serial } = await attach('kept.img');
+    await reboot(vm, 'from within');
+    expect(await vm.serials()).toEqual([serial]);
+    expect(await lab.doctor()).toEqual([]);
+    const detached = await lab.use((vmplug) => vmplug.detach('vm1', id, patient));
+    expect(detached).toMatchObject({ state: 'released' });
+    expect(await vm.serials()).toEqual([]);
+  });
 
   test('right before an attach: it is attached when the guest is up and runs it', async () => {
     await beginReboot(vm, 'system_reset');
@@ -59,23 +56,21 @@ describe('a guest that reboots', () => {
     expect(await vm.serials()).toEqual([device.serial]);
   });
 
-  test.each(['system_reset', 'from within'] as const)(
-    'by %s while a detach waits for it: released',
-    async (how) => {
-      const { id } = await attach(`left-${how}.img`);
-      const begun = Promise.withResolvers<void>();
-      const detached = lab.use((vmplug) => vmplug.detach('vm1', id, patient), {
-        onProgress: (text) => {
-          if (text === 'ask the guest to let go') begun.resolve(beginReboot(vm, how));
-        },
-      });
-      expect(await detached).toMatchObject({ state: 'released' });
-      await begun.promise;
-      await waitForReboot(vm);
-      expect(await vm.serials()).toEqual([]);
-      expect(await vm.ours()).toEqual([]);
-    },
-  );
+  test('while a detach waits for it: released', async () => {
+    const { id } = await attach('left.img');
+    let begun: Promise<void> | undefined;
+    const detached = lab.use((vmplug) => vmplug.detach('vm1', id, patient), {
+      onProgress: (text) => {
+        if (text === 'ask the guest to let go') begun = beginReboot(vm, 'from within');
+      },
+    });
+    expect(await detached).toMatchObject({ state: 'released' });
+    expect(begun).toBeDefined();
+    await begun;
+    await waitForReboot(vm);
+    expect(await vm.serials()).toEqual([]);
+    expect(await vm.ours()).toEqual([]);
+  });
 });
 
 describe('a guest that removes a disk by itself', () => {
@@ -178,7 +173,10 @@ describe('what somebody else plugged', () => {
 
   test('is a problem where it uses what is claimed here', async () => {
     const image = lab.lab.image('both.img');
-    const { id } = await lab.use((vmplug) => vmplug.attach('vm1', image, { ...patient, readOnly: true }));
+    const { id, place } = await lab.use((vmplug) =>
+      vmplug.attach('vm1', image, { ...patient, readOnly: true }),
+    );
+    const bus = place.bus === 'rp3' ? 'rp2' : 'rp3';
     await vm.tell('blockdev-add', {
       driver: 'raw',
       'node-name': 'twice',
@@ -189,7 +187,7 @@ describe('what somebody else plugged', () => {
       driver: 'virtio-blk-pci',
       id: 'twice',
       drive: 'twice',
-      bus: 'rp3',
+      bus,
       addr: '0',
     });
     try {

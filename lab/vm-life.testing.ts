@@ -5,8 +5,8 @@ import { hasCode, VmplugError } from '../src/api/errors.ts';
 import type { JsonObject, JsonValue } from '../src/api/json.ts';
 import { Vmplug, type Finding, type VmplugOptions } from '../src/index.ts';
 import { tellVmm } from './errors.testing.ts';
-import { startLabGuest, type ForeignOptions, type ForeignQemu } from './foreign-qemu.ts';
-import { execInGuest, waitForGuest } from './guest/index.ts';
+import { startLabGuest, waitForSocket, type ForeignOptions, type ForeignQemu } from './foreign-qemu.ts';
+import { execInGuest } from './guest/index.ts';
 import type { GuestName } from './guests.ts';
 import { Lab } from './harness.ts';
 
@@ -56,6 +56,8 @@ export class LifeLab implements AsyncDisposable {
     const qemu = this.#started.use(
       await startLabGuest(directory, guest, [...args, '-qmp', `unix:${second},server=on,wait=off`], options),
     );
+    // Made after the first one, which may be there from another VM.
+    await waitForSocket(second, qemu.ended);
     const tell: LivingVm['tell'] = async (execute, given = {}) =>
       (await tellVmm(second, [execute, given]))[0];
     const run = async (script: string): Promise<string> =>
@@ -125,8 +127,11 @@ export async function beginReboot(vm: LivingVm, how: 'system_reset' | 'from with
 export async function waitForReboot(vm: LivingVm): Promise<void> {
   const deadline = performance.now() + patient.timeoutMs;
   for (;;) {
-    await waitForGuest(vm.qemu.exec, patient);
-    if ((await vm.run('[ -e /run/former ] && echo former')).trim() === '') return;
+    // A guest that goes down takes the answer with it.
+    const said = await execInGuest(vm.qemu.exec, '[ -e /run/former ] && echo former; echo up', {
+      timeoutMs: 4000,
+    }).catch(() => undefined);
+    if (said?.stdout.toString('utf8').trim() === 'up') return;
     if (performance.now() > deadline) throw new Error('the guest did not start anew');
     await setTimeout(50);
   }

@@ -13,6 +13,9 @@ test('a fault at each message between vmplug and QEMU: records and VM agree, and
   const { failures, ...tally } = await runCases([vm], cases, limits);
   expect(failures).toEqual([]);
   expect(tally.reached).toBeGreaterThan(cases.length / 2);
-  expect(tally.outcomes).toMatchObject({ 'attach done': expect.any(Number), 'detach done': expect.any(Number) });
+  expect(tally.outcomes).toMatchObject({
+    'attach done': expect.any(Number),
+    'detach done': expect.any(Number),
+  });
   await expect.poll(() => vm.descriptors(), { timeout: 20_000 }).toBe(before);
 }, 600_000);

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 /**
  * Makes sure that the tables that name tests are true: every case of `docs/v1-cases.md` is the beginning of a
  * test's name; in `docs/v1-weaknesses.md` each of the 98 is there once, with one of three verdicts, and
- * each that is fixed has a test that carries its number; every trap of `docs/traps.md` has tests whose names
- * begin as its row says.
+ * each that is fixed has a test that carries its number; every trap of `docs/traps.md` and every promise of
+ * `docs/reliability.md` has tests whose names begin as its row says.
  */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const weaknesses = 98;
@@ -31,12 +31,14 @@ const problems = [
       ? [`${number} is said to be fixed, and no test has its number`]
       : [];
   }),
-  ...table('traps.md', /^\| (?!trap )(.+ \| .+ \| .+) \|$/).flatMap((row) => {
-    const beginnings = row.split(' | ').at(-1)?.split('; ') ?? [];
-    return beginnings
-      .filter((name) => !isTest(name))
-      .map((name) => `docs/traps.md: no test begins "${name}"`);
-  }),
+  ...['traps.md', 'reliability.md'].flatMap((file) =>
+    table(file, /^\| (?!(?:trap|promise|what happens) \|)(.+ \| .+ \| .+) \|$/).flatMap((row) => {
+      const beginnings = row.split(' | ').at(-1)?.split('; ') ?? [];
+      return beginnings
+        .filter((name) => !isTest(name))
+        .map((name) => `docs/${file}: no test begins "${name}"`);
+    }),
+  ),
 ];
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exitCode = 1;

@@ -2,7 +2,11 @@ import { expect, test } from 'vitest';
 import { readSoakOptions } from './options.ts';
 
 test('ten thousand cycles by default, with the plot beside the samples', () => {
-  expect(readSoakOptions(['--json', '/a/b.json'])).toMatchObject({ cycles: 10_000, every: 100, svg: '/a/b.svg' });
+  expect(readSoakOptions(['--json', '/a/b.json'])).toMatchObject({
+    cycles: 10_000,
+    every: 100,
+    svg: '/a/b.svg',
+  });
 });
 
 test.each([

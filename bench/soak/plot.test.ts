@@ -20,7 +20,9 @@ test('every curve has all samples, and nothing is drawn outside', () => {
       store: { size: 5e6, operations: 900, attachments: 0 },
     })),
   });
-  const curves = [...svg.matchAll(/<polyline points="([^"]*)"/g)].map(([, points]) => points?.split(' ') ?? []);
+  const curves = [...svg.matchAll(/<polyline points="([^"]*)"/g)].map(
+    ([, points]) => points?.split(' ') ?? [],
+  );
   expect(curves.map((points) => points.length)).toEqual([3, 3, 3, 3, 3, 3, 3, 3, 3]);
   expect(svg).not.toMatch(/NaN|Infinity|undefined/);
   const places = curves.flat().map((point) => point.split(',').map(Number));

@@ -21,7 +21,8 @@ export interface StoppingProxy extends AsyncDisposable {
 /** Listens on `path` and hands every client on to the server at `target`, line by line. */
 export async function startStoppingProxy(path: string, target: string): Promise<StoppingProxy> {
   const sockets = new Set<Socket>();
-  const proxy = { path, gate: (): undefined => undefined };
+  const pass: Gate = () => undefined;
+  const proxy = { path, gate: pass };
   const server = createServer((client) => {
     const vmm = createConnection(target);
     const commands = new Map<string, string>();
@@ -42,7 +43,7 @@ export async function startStoppingProxy(path: string, target: string): Promise<
     server.once('error', reject);
     server.listen(path, resolve);
   });
-  return Object.assign(proxy as StoppingProxy, {
+  return Object.assign(proxy, {
     [Symbol.asyncDispose]: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();

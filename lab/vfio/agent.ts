@@ -29,7 +29,7 @@ async function bundled(): Promise<string> {
 }
 
 /** An error of vmplug in the outer guest. */
-export class InsideError extends Error {
+class InsideError extends Error {
   readonly code: string;
   readonly subject: string;
   readonly reason: string;
@@ -110,10 +110,10 @@ export class Agent implements Disposable {
   }
 
   attach(sandbox: string, from: string, options: AttachOptions = {}): Promise<AttachmentRecord> {
-    return this.#call({ do: 'attach', sandbox, source: from, options: { timeoutMs: 60_000, ...options } });
+    return this.#call({ do: 'attach', sandbox, source: from, options: { timeoutMs: 120_000, ...options } });
   }
 
-  detach(sandbox: string, device: string, timeoutMs = 60_000): Promise<Detached> {
+  detach(sandbox: string, device: string, timeoutMs = 120_000): Promise<Detached> {
     return this.#call({ do: 'detach', sandbox, device, timeoutMs });
   }
 

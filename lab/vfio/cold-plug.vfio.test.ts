@@ -44,7 +44,7 @@ describe('a VM that is started with an NVMe disk', () => {
       '128M',
     ];
     const sandbox = await host.ok<{ devices: { id: string }[] }>(
-      ...['sandbox', 'run', 'cold', ...vm, '--qemu', '/q10/usr/bin/qemu-system-x86_64', '--timeout', '100s'],
+      ...['sandbox', 'run', 'cold', ...vm, '--qemu', '/q10/usr/bin/qemu-system-x86_64', '--timeout', '300s'],
       ...['--wait', 'enumerated', '--cold-plug', `vfio:${address}`],
     );
     expect(sandbox.devices).toMatchObject([{ state: 'attached', kind: 'vfio', evidence: 'enumerated' }]);
@@ -56,7 +56,7 @@ describe('a VM that is started with an NVMe disk', () => {
     seen(context, { ...facts, way: 'cold-plug', evidence: 'enumerated', address: 'PCI path' });
 
     const [{ id } = { id: '' }] = sandbox.devices;
-    expect(await host.ok('detach', 'cold', id, '--timeout', '60s')).toMatchObject({ state: 'released' });
+    expect(await host.ok('detach', 'cold', id, '--timeout', '300s')).toMatchObject({ state: 'released' });
     expect(await driverOf(host, address)).toBe('nvme');
     await until('the disk is back', () => hasNativeUse(host, address));
     await host.ok('sandbox', 'stop', 'cold');

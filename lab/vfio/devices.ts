@@ -14,14 +14,14 @@ export interface OuterPlace {
 }
 
 /** The address of a place in the outer guest, `0000:01:00.0`. */
-export function addressOf({ port, function: number = 0 }: OuterPlace): string {
+function addressOf({ port, function: number = 0 }: OuterPlace): string {
   return `0000:${(port + 1).toString(16).padStart(2, '0')}:00.${number}`;
 }
 
 /** Bytes of a disk's image that are known, by where they are. */
 export type KnownBytes = Readonly<Record<number, string>>;
 
-export const diskBytes = 16 * 1024 * 1024;
+const diskBytes = 16 * 1024 * 1024;
 
 /** Plugs an NVMe disk, empty but for bytes that are known or a file system, into the outer machine and waits until its driver there has it. */
 export async function addNvme(

@@ -75,7 +75,9 @@ describe('a virtual function of an SR-IOV card', () => {
     const device = await vmplug().attach('inner', `vfio:${address}`);
 
     await outer().sh(`echo 0 >/sys/bus/pci/devices/${card.address}/sriov_numvfs`);
-    expect(await vmplug().doctor()).toMatchObject([{ problem: 'vanished', device: device.id }]);
+    expect(await vmplug().doctor()).toContainEqual(
+      expect.objectContaining({ problem: 'vanished', device: device.id }),
+    );
     expect(await vmplug().detach('inner', device.id)).toMatchObject({ state: 'released' });
     expect(await vmplug().doctor()).toEqual([]);
   });

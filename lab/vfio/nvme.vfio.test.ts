@@ -23,7 +23,7 @@ describe('an NVMe disk, by the command line', () => {
     const { address } = await addNvme(host, { port: 0 }, { 0: 'put here before', [4 * MiB]: 'and here' });
     await host.ok('sandbox', 'adopt', 'inner', '--qmp', innerQmp);
 
-    const device = await host.ok<DeviceDocument>('attach', 'inner', `vfio:${address}`);
+    const device = await host.ok<DeviceDocument>('attach', 'inner', `vfio:${address}`, '--timeout', '120s');
     expect(device).toMatchObject({
       kind: 'vfio',
       driver: 'vfio-pci',
@@ -42,7 +42,9 @@ describe('an NVMe disk, by the command line', () => {
     const facts = { kind: 'vfio-pci (NVMe)', machine: 'q35', qemu: '10.0.2' } as const;
     seen(context, { ...facts, way: 'hot-plug', evidence: 'enumerated', address: 'PCI path' });
 
-    expect(await host.ok('detach', 'inner', device.id)).toMatchObject({ state: 'released' });
+    expect(await host.ok('detach', 'inner', device.id, '--timeout', '120s')).toMatchObject({
+      state: 'released',
+    });
     expect([await driverOf(host, address), await overrideOf(host, address)]).toEqual(['nvme', '(null)']);
     await until('the disk is back', () => hasNativeUse(host, address));
     expect(await host.sh(readScript(address, 8 * MiB, 9))).toBe('by the VM');

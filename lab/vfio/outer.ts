@@ -16,7 +16,7 @@ import { thawInner } from './save-outer.ts';
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** How long anything in the outer guest may take, in milliseconds: everything there is emulated. */
-export const patienceMs = 120_000;
+const patienceMs = 300_000;
 
 /** Goes before every script: the state and what vmplug keeps are in the outer guest's memory. */
 const environment = `export PATH=/usr/sbin:/usr/bin:/bin HOME=/run/home VMPLUG_STATE_DIR=/run/state VMPLUG_CACHE_DIR=/run/cache NO_COLOR=1

@@ -21,7 +21,9 @@ describe('a device that vanishes from the host while a VM uses it', () => {
     await outer().sh(remove(address));
     expect(await driverOf(outer(), address)).toBe('gone');
     expect((await vmplug().inspect(device.id)).observation).toMatchObject({ present: false });
-    expect(await vmplug().doctor()).toMatchObject([{ problem: 'vanished', device: device.id }]);
+    expect(await vmplug().doctor()).toContainEqual(
+      expect.objectContaining({ problem: 'vanished', device: device.id }),
+    );
     expect(await vmplug().detach('inner', device.id)).toMatchObject({ state: 'released' });
     expect([await vmplug().list(), await vmplug().doctor()]).toEqual([[], []]);
 
@@ -39,10 +41,12 @@ describe('a device that vanishes from the host while a VM uses it', () => {
 
     await outer().qmp.execute('device_del', { id });
     await until('it is gone', async () => (await driverOf(outer(), address)) === 'gone');
-    expect(await vmplug().doctor(true)).toMatchObject([
-      { problem: 'vanished', device: device.id, repaired: true },
-      { problem: 'lease-vanished', device: device.id, repaired: true },
-    ]);
+    expect(await vmplug().doctor(true)).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ problem: 'vanished', device: device.id, repaired: true }),
+        expect.objectContaining({ problem: 'lease-vanished', device: device.id, repaired: true }),
+      ]),
+    );
     expect([await vmplug().list(), await vmplug().doctor()]).toEqual([[], []]);
   });
 
@@ -72,10 +76,12 @@ describe('a device that vanishes from the host while a VM uses it', () => {
     const device = await vmplug().attach('inner', `vfio:${address}`);
 
     await outer().sh(`echo ${address} >/sys/bus/pci/drivers/vfio-pci/unbind`);
-    expect(await vmplug().doctor(true)).toMatchObject([
-      { problem: 'vanished', device: device.id, repaired: true },
-      { problem: 'not-given-back', device: device.id, repaired: true },
-    ]);
+    expect(await vmplug().doctor(true)).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ problem: 'vanished', device: device.id, repaired: true }),
+        expect.objectContaining({ problem: 'not-given-back', device: device.id, repaired: true }),
+      ]),
+    );
     expect([await vmplug().list(), await vmplug().doctor()]).toEqual([[], []]);
     expect(await driverOf(outer(), address)).toBe('nvme');
   });

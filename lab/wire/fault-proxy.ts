@@ -68,7 +68,8 @@ export class FaultProxy implements AsyncDisposable, Armed {
     this.#counts.set(key, nth);
     this.#messages.push({ from, kind, name, nth });
     const { at, fault } = this.#planned ?? {};
-    if (at === undefined || this.#isReached || at.kind !== kind || at.name !== name || at.nth !== nth) return undefined;
+    if (at === undefined || this.#isReached || at.kind !== kind || at.name !== name || at.nth !== nth)
+      return undefined;
     this.#isReached = true;
     return fault;
   }

@@ -26,6 +26,8 @@ export interface WireTally {
   readonly outcomes: Readonly<Record<string, number>>;
   /** Of those that did not succeed, how many had changed nothing, or all of it, without a doctor. */
   readonly certain: number;
+  /** Milliseconds that the longest operation took. */
+  readonly longestMs: number;
   readonly failures: readonly string[];
 }
 
@@ -80,7 +82,9 @@ export async function runCases(
           ends.push({ each, end: await underFault(vm, each.doing, each.driver, each, limits) });
         } catch (error) {
           // What is left in this VM would only break the next ones.
-          failures.push(`${describe(each)}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+          failures.push(
+            `${describe(each)}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+          );
           return;
         }
       }
@@ -96,6 +100,7 @@ export async function runCases(
     reached: ends.filter(({ end }) => end.isReached).length,
     outcomes,
     certain: ends.filter(({ end }) => end.outcome !== 'done' && end.isCertain).length,
+    longestMs: Math.round(Math.max(0, ...ends.map(({ end }) => end.tookMs))),
     failures: waiting.length === 0 ? failures : [...failures, `${waiting.length} cases were not run`],
   };
 }

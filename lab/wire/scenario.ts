@@ -33,6 +33,8 @@ export interface WireEnd {
   /** Whether the VM and the records agreed on it at once, before a doctor came. */
   readonly isCertain: boolean;
   readonly isReached: boolean;
+  /** Milliseconds that it took, connecting included. */
+  readonly tookMs: number;
 }
 
 /** What no fault may make longer: a few waits for QEMU, and time for a busy host. */
@@ -41,13 +43,19 @@ const settleMs = 60_000;
 const clean = { timeoutMs: 60_000 };
 
 /** The messages of an attach or a detach in which nothing goes wrong. */
-export async function messagesOf(vm: WireVm, doing: Doing, driver: WireDriver): Promise<readonly WireMessage[]> {
+export async function messagesOf(
+  vm: WireVm,
+  doing: Doing,
+  driver: WireDriver,
+): Promise<readonly WireMessage[]> {
   const { proxy, stateDir, image } = vm;
   if (doing === 'detach') await attachCleanly(vm, driver);
   proxy.arm();
   {
     await using vmplug = Vmplug.open({ stateDir });
-    await (doing === 'attach' ? vmplug.attach('vm', image, { ...clean, driver }) : vmplug.detach('vm', image, clean));
+    await (doing === 'attach'
+      ? vmplug.attach('vm', image, { ...clean, driver })
+      : vmplug.detach('vm', image, clean));
   }
   const messages = [...proxy.messages];
   proxy.arm();
@@ -70,13 +78,17 @@ export async function underFault(
   const { proxy, stateDir, image } = vm;
   if (doing === 'detach') await attachCleanly(vm, driver);
   proxy.arm(planned);
+  const started = performance.now();
   const outcome = await inTime(async () => {
     await using vmplug = Vmplug.open({ stateDir, vmmPatienceMs: limits.vmmPatienceMs });
     const { timeoutMs } = limits;
     return await outcomeOf(
-      doing === 'attach' ? vmplug.attach('vm', image, { timeoutMs, driver }) : vmplug.detach('vm', image, { timeoutMs }),
+      doing === 'attach'
+        ? vmplug.attach('vm', image, { timeoutMs, driver })
+        : vmplug.detach('vm', image, { timeoutMs }),
     );
   });
+  const tookMs = performance.now() - started;
   const { isReached } = proxy;
   proxy.arm();
   await until(() => proxy.clients === 0, 'no connection is left');
@@ -89,7 +101,7 @@ export async function underFault(
     JSON.stringify(ours(found.devices)) === JSON.stringify(recorded.names);
   if (outcome === 'done' && !isCertain) throw disagreement(`${doing} said done`, recorded, found);
   await settle(vm);
-  return { outcome, isCertain, isReached };
+  return { outcome, isCertain, isReached, tookMs };
 }
 
 async function attachCleanly({ proxy, stateDir, image }: WireVm, driver: WireDriver): Promise<void> {

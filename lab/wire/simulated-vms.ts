@@ -33,7 +33,7 @@ export async function startSimulatedVms(count: number): Promise<SimulatedVms> {
     await vmplug.adopt('vm', proxy.path);
     const has: WireVm['has'] = async () => ({
       devices: vm.machine.devices.map(({ id }) => id),
-      backEnds: [...vm.machine.nodes.names, ...vm.machine.backEnds.names],
+      backEnds: [...vm.machine.backEnds.names],
     });
     vms.push({ proxy, stateDir, image, has });
   }

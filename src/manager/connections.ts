@@ -53,7 +53,10 @@ export class Connections implements AsyncDisposable {
   #take(sandbox: SandboxRecord, options: ExchangeOptions): Held {
     let held = this.#held.get(sandbox.name);
     if (held === undefined) {
-      const made: Held = { hypervisor: connectSandbox(sandbox, { ...options, patienceMs: this.#patienceMs }), users: 0 };
+      const made: Held = {
+        hypervisor: connectSandbox(sandbox, { ...options, patienceMs: this.#patienceMs }),
+        users: 0,
+      };
       made.hypervisor.catch(() => {
         if (this.#held.get(sandbox.name) === made) this.#held.delete(sandbox.name);
       });

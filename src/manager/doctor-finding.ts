@@ -1,5 +1,5 @@
 /** What each of the four who should agree says of a device; who was not asked, or has no say, is left out. */
-export interface Truths {
+interface Truths {
   /** The `DeviceManager`: what the sandbox is to have. */
   readonly wanted?: string;
   /** The store. */

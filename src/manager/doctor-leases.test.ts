@@ -102,3 +102,15 @@ test('a lease whose functions have gone is dropped', async () => {
   ]);
   expect(stores.store.read((tx) => tx.leases())).toEqual([]);
 });
+
+test('a lease from before this host was started anew is dropped, and no driver is touched', async () => {
+  await left();
+  stores.store.write((tx) => {
+    for (const lease of tx.leases()) tx.putLease({ ...lease, boot: 'former' });
+  });
+  host.writes.length = 0;
+  expect(await leftLeases(bench.context, true)).toMatchObject([
+    { problem: 'lease-vanished', what: expect.stringContaining('started anew'), repaired: true },
+  ]);
+  expect([host.writes, stores.store.read((tx) => tx.leases())]).toEqual([[], []]);
+});

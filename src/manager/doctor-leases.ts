@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LeaseRecord } from '../api/lease.ts';
+import { bootId } from '../host/process-identity.ts';
 import { isWorkedOn } from '../operations/lease-work.ts';
 import { giveBackFreed, type GivenBack, type LeaseContext } from '../operations/leases.ts';
 import { person, repairs, type Finding } from './doctor-finding.ts';
@@ -25,15 +26,19 @@ export async function leftLeases(context: LeaseContext, repair: boolean): Promis
 function finding(lease: LeaseRecord, isPresent: boolean, result: GivenBack | undefined): Finding {
   const { group, device, sandbox, functions, error } = lease;
   const repaired = result !== undefined && result.error === undefined;
-  if (!isPresent) {
+  const isFormer = lease.boot !== (bootId() ?? '');
+  if (!isPresent || isFormer) {
+    const since = isFormer
+      ? 'this host was started anew since, and every function has the driver that it starts with'
+      : 'its functions are no longer on this host';
     return {
       problem: 'lease-vanished',
       sandbox,
       device,
-      what: `IOMMU group ${group} was given to vfio-pci, and its functions (${addresses(lease)}) are no longer on this host`,
+      what: `IOMMU group ${group} (${addresses(lease)}) was given to vfio-pci; ${since}`,
       remedy: 'there is nothing to give back: the lease is dropped',
       plan: [repairs('drop the lease')],
-      truths: { recorded: 'a lease', host: 'gone' },
+      truths: { recorded: 'a lease', host: isFormer ? 'started anew' : 'gone' },
       repaired,
     };
   }

@@ -12,8 +12,10 @@ export interface Pending {
   /** Whether a living process works on it. */
   readonly isRunning: boolean;
   readonly status: VmStatus;
-  /** Of its first function. */
+  /** Of the first of its functions that the VM has. */
   readonly observation: Observation;
+  /** Whether the VM has all of its functions. */
+  readonly isWhole: boolean;
   /** Unix milliseconds. */
   readonly now: number;
 }
@@ -40,6 +42,15 @@ export function whyStuck(pending: Pending): Stuck {
     return {
       why: `nobody has asked the VM since ${last(operation)}: it does not have the device`,
       next: [repairs('release its back end in the VM, then free its place and its claims')],
+    };
+  }
+  if (attachment.state !== 'detaching' && !pending.isWhole) {
+    return {
+      why: `nobody has asked the VM since ${last(operation)}: it has only a part of the group`,
+      next: [
+        repairs('record that the rest of it is to leave'),
+        person(`vmplug detach ${attachment.sandbox} ${attachment.id}`),
+      ],
     };
   }
   if (attachment.state !== 'detaching') {

@@ -1,5 +1,7 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
+import type { Hypervisor, Observation } from '../api/hypervisor.ts';
 import type { OperationRecord } from '../api/operation.ts';
+import { unitsOf } from '../api/plan.ts';
 import { vmmPatienceMs, type OperationContext } from '../operations/context.ts';
 import { runningOperation } from '../operations/journal.ts';
 import { settleSandbox, type Settled } from '../operations/settle.ts';
@@ -17,14 +19,14 @@ export async function unsettled(context: OperationContext, repair: boolean): Pro
     })),
   );
   if (open.length === 0) return [];
-  const limits = { timeoutMs: vmmPatienceMs };
   const [status, ...observations] = await Promise.all([
-    hypervisor.status(limits),
-    ...open.map(({ attachment: { plan, place } }) => hypervisor.observe(plan.vmmId, place, limits)),
+    hypervisor.status({ timeoutMs: vmmPatienceMs }),
+    ...open.map(({ attachment }) => observeAll(hypervisor, attachment)),
   ]);
   const settled = repair ? await settleSandbox(context) : new Map<string, Settled>();
   return open.map(({ attachment, operation, running }, index) => {
-    const observation = observations[index] ?? { present: true, best: 'live', guest: {} };
+    const seen = observations[index] ?? [];
+    const there = seen.filter(({ present }) => present);
     const latest = running ?? operation;
     return finding(
       {
@@ -32,12 +34,19 @@ export async function unsettled(context: OperationContext, repair: boolean): Pro
         ...(latest === undefined ? {} : { operation: latest }),
         isRunning: running !== undefined,
         status,
-        observation,
+        observation: there[0] ?? { present: false, best: 'live', guest: {} },
+        isWhole: there.length === seen.length,
         now: Date.now(),
       },
       settled.get(attachment.id),
     );
   });
+}
+
+/** Every function of a group, the one function of anything else. */
+async function observeAll(hypervisor: Hypervisor, attachment: AttachmentRecord): Promise<Observation[]> {
+  const limits = { timeoutMs: vmmPatienceMs };
+  return Promise.all(unitsOf(attachment).map(({ vmmId, place }) => hypervisor.observe(vmmId, place, limits)));
 }
 
 function finding(pending: Pending, settled: Settled | undefined): Finding {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -35,6 +35,11 @@ function spoil(table: string): void {
   const bytes = readFileSync(file);
   writeFileSync(file, bytes.fill(0xa5, (Number(root) - 1) * 4096, Number(root) * 4096));
 }
+
+test('where there is no state yet nothing is said, and nothing is made', () => {
+  expect(examineState(stateDir, true)).toEqual([]);
+  expect(existsSync(stateDir)).toBe(false);
+});
 
 test('a sound state has nothing to be said about it, and a backup afterwards', async () => {
   {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { hasCode } from '../api/errors.ts';
 import { makeBackup, makeBackupWhenOld } from '../store/backup.ts';
 import { restoreState, type Restored } from '../store/restore.ts';
@@ -11,9 +12,10 @@ import type { Finding } from './doctor-finding.ts';
  * @throws VmplugError `state-unavailable`, `state-too-new`
  */
 export function examineState(stateDir: string, repair: boolean): Finding[] {
+  const file = storeFile(stateDir);
+  if (!existsSync(file)) return [];
   const [fault, ...further] = checkState(stateDir);
   if (fault === undefined) return backedUp(stateDir);
-  const file = storeFile(stateDir);
   const what = `${file} is damaged: ${fault}${further.length === 0 ? '' : `, and ${further.length} more`}`;
   if (repair) return restored(what, file, restoreState(stateDir));
   const remedy =

@@ -62,10 +62,12 @@ export function enter(
   watch: Stopwatch,
   names: GuestNames = noNames,
 ): Begun {
+  const name = nextName(tx, request);
+  // Before a place is looked for: the device itself may have the last one.
+  refuseSecond(tx, context.sandbox.name, host, name.id);
   const givenOut = tx.takenPlaces(context.sandbox.name);
-  const attachment = plan(context, request, host, buses, givenOut, nextName(tx, request));
+  const attachment = plan(context, request, host, buses, givenOut, name);
   watch.lap('plan');
-  refuseSecond(tx, attachment);
   refuseTakenName(tx, attachment, names);
   tx.putAttachment(attachment);
   tx.claim(host.identities, attachment.id, attachment.sandbox);
@@ -114,21 +116,28 @@ export function takePlaces(tx: Transaction, attachment: AttachmentRecord): void 
   }
 }
 
-/** A second device on the same host device in one VM would spoil it, however it is opened. */
-export function refuseSecond(tx: Transaction & Claims, attachment: AttachmentRecord): void {
-  const key = attachment.host.identities[0].key;
+/**
+ * A second device on the same host device in one VM would spoil it, however it is opened.
+ * @throws VmplugError `already-attached`
+ */
+export function refuseSecond(
+  tx: Transaction & Claims,
+  sandbox: string,
+  { identities: [{ key }], source }: HostDevice,
+  id: string,
+): void {
   const holders = tx
     .holders(key)
-    .filter(({ sandbox }) => sandbox === attachment.sandbox)
+    .filter((holder) => holder.sandbox === sandbox)
     .map(({ device }) => tx.attachment(device))
     .filter((holder) => holder?.host.identities[0].key === key);
-  const other = tx.attachment(attachment.id) ?? holders[0];
+  const other = tx.attachment(id) ?? holders[0];
   if (other === undefined) return;
   throw new VmplugError('already-attached', {
     action: 'attach',
-    subject: attachment.source,
-    reason: `${attachment.sandbox} has it already, as ${other.id}`,
-    hint: `vmplug inspect ${other.id} shows it; vmplug detach ${attachment.sandbox} ${other.id} takes it out`,
-    facts: { holder: attachment.sandbox, device: other.id },
+    subject: source,
+    reason: `${sandbox} has it already, as ${other.id}`,
+    hint: `vmplug inspect ${other.id} shows it; vmplug detach ${sandbox} ${other.id} takes it out`,
+    facts: { holder: sandbox, device: other.id },
   });
 }

@@ -60,6 +60,13 @@ test('a plan that is only looked at changes nothing', async () => {
   expect((await errorOf(planAttach(bench.context, request))).code).toBe('already-attached');
 });
 
+test('a device that has the last place is said to be there, not that there is no place', async () => {
+  const bench = new Bench(kept.store, { buses: rootPorts(1) });
+  const { id } = await bench.attach('a');
+  expect(await errorOf(bench.attach('a'))).toMatchObject({ code: 'already-attached', facts: { device: id } });
+  expect((await errorOf(bench.attach('b'))).code).toBe('no-free-place');
+});
+
 describe('faults before the VMM has it', () => {
   const kinds: [string, FaultKind][] = [
     ['refused', { do: 'refuse', text: 'no' }],

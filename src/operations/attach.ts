@@ -80,9 +80,10 @@ export async function planAttach(
   const watch = new Stopwatch();
   const { request, host, buses, names } = await prepare(context, wanted, watch);
   return context.store.read((tx) => {
+    const name = nextName(tx, request);
+    refuseSecond(tx, context.sandbox.name, host, name.id);
     const givenOut = tx.takenPlaces(context.sandbox.name);
-    const draft = plan(context, request, host, buses, givenOut, nextName(tx, request));
-    refuseSecond(tx, draft);
+    const draft = plan(context, request, host, buses, givenOut, name);
     refuseTakenName(tx, draft, names);
     for (const identity of host.identities) tx.checkClaim(identity, draft.id, draft.sandbox);
     return { ...draft, timeline: watch.timeline() };

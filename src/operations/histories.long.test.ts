@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { test } from 'vitest';
 import { TestStore } from './bench.testing.ts';
-import { happenings, World } from './histories.testing.ts';
+import { happenings } from './histories-happenings.testing.ts';
+import { World } from './histories.testing.ts';
 
 test('long histories of two sandboxes and their devices, many of them', async () => {
   await fc.assert(

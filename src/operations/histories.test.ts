@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { test } from 'vitest';
 import { TestStore } from './bench.testing.ts';
-import { happenings, World } from './histories.testing.ts';
+import { happenings } from './histories-happenings.testing.ts';
+import { World } from './histories.testing.ts';
 
 test('whatever happens to two sandboxes, disks, a group and a network card, no device is lost and none is had twice', async () => {
   await fc.assert(

@@ -1,135 +1,53 @@
-import * as fc from 'fast-check';
 import { expect } from 'vitest';
-import { VmplugError, type ErrorCode } from '../api/index.ts';
+import type { ErrorCode } from '../api/index.ts';
 import type { AttachmentRecord } from '../api/attachment.ts';
-import type { HostDevice } from '../api/host-device.ts';
 import { unitsOf } from '../api/plan.ts';
-import { rootPorts } from '../hypervisors/simulated/index.ts';
+import { rootPorts, SimulatedHypervisor } from '../hypervisors/simulated/index.ts';
 import type { Store } from '../store/store.ts';
-import { Bench, deadProcess, testDisk } from './bench.testing.ts';
+import { Bench, deadProcess } from './bench.testing.ts';
+import {
+  callAtOnce,
+  dieAt,
+  endDuring,
+  mortalStore,
+  outcome,
+  reboot,
+  UsedNames,
+} from './histories-disturbances.testing.ts';
+import {
+  hostAt,
+  hosts,
+  ports,
+  sysfsWrite,
+  theGroup,
+  widthOf,
+  type Answer,
+  type ClientCall,
+  type Happening,
+} from './histories-happenings.testing.ts';
 import { GroupHost } from './histories-host.testing.ts';
-import { testGroup, testSocket } from './hosts.testing.ts';
 import { giveBackFreed } from './leases.ts';
 import { settleAttachment } from './settle.ts';
 
-/**
- * One thing that happens in a history of two sandboxes, a few disks, an IOMMU group of two functions
- * on a driver of the host, and a network card that another program serves. `device` counts through these.
- */
-export type Happening =
-  | { readonly what: 'attach' | 'detach'; readonly vm: number; readonly device: number }
-  | {
-      /** The guest lets go of a device, or of one function of a group, asked or not. */
-      readonly what: 'guest ejects';
-      readonly vm: number;
-      readonly device: number;
-      readonly unit: number;
-    }
-  | { readonly what: 'pause' | 'resume' | 'settle'; readonly vm: number }
-  | {
-      /** The guest has a way of its own to treat one function of the group. */
-      readonly what: 'function turns';
-      readonly vm: number;
-      readonly unit: number;
-      readonly to: Answer;
-    }
-  | { readonly what: 'guest turns'; readonly vm: number; readonly to: Answer }
-  | {
-      /** The process dies before or after an exchange of an attach or detach, or a write to sysfs. */
-      readonly what: 'killed';
-      readonly vm: number;
-      readonly device: number;
-      readonly doing: 'attach' | 'detach';
-      readonly at: string;
-      readonly before: boolean;
-    };
-
-/** What the guest does when it is asked to let go. */
-type Answer = 'lets-go' | 'refuses' | 'ignores';
-
-/** What there is to plug; each disk and each function takes a port, of which a VM has four. */
-const hosts: readonly HostDevice[] = [
-  ...['0', '1', '2'].map((name) => testDisk(name)),
-  testGroup('7', 2),
-  testSocket('vhost-user-net', 'net'),
-];
-const ports = 4;
-const theGroup = hosts.findIndex(({ kind }) => kind === 'vfio');
-
-const vm = fc.nat(1);
-const device = fc.nat(hosts.length - 1);
-const unit = fc.nat(1);
-const to = fc.constantFrom('lets-go' as const, 'refuses' as const, 'ignores' as const);
-const stages = [
-  'status',
-  'blockdev-add',
-  'chardev-add',
-  'netdev_add',
-  'device_add',
-  'observe',
-  'device_del',
-  'netdev_del',
-  'chardev-remove',
-  'blockdev-del',
-];
-const sysfsWrite = 'sysfs';
-
-export const happenings: fc.Arbitrary<Happening> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ what: fc.constant('attach' as const), vm, device }) },
-  { weight: 5, arbitrary: fc.record({ what: fc.constant('detach' as const), vm, device }) },
-  { weight: 2, arbitrary: fc.record({ what: fc.constant('guest ejects' as const), vm, device, unit }) },
-  { weight: 2, arbitrary: fc.record({ what: fc.constant('function turns' as const), vm, unit, to }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      what: fc.constantFrom('pause' as const, 'resume' as const, 'settle' as const),
-      vm,
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({ what: fc.constant('guest turns' as const), vm, to }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      what: fc.constant('killed' as const),
-      vm,
-      device,
-      doing: fc.constantFrom('attach' as const, 'detach' as const),
-      at: fc.constantFrom(...stages, sysfsWrite, sysfsWrite),
-      before: fc.boolean(),
-    }),
-  },
-);
-
 /** Two sandboxes on one store, and what a simple model expects of them. */
 export class World implements Disposable {
-  readonly benches: readonly Bench[];
+  readonly benches: Bench[];
   /** In which sandbox a device is recorded, by the model. */
   readonly #held = new Map<number, number>();
-  readonly #ids = new Set<string>();
+  readonly #names = new UsedNames();
   /** How the guest treats what it treats in a way of its own, by the VMM's name of it. */
   readonly #answers = new Map<string, Answer>();
   readonly #host = new GroupHost();
   readonly #store: Store;
+  readonly #make: (name: string) => Bench;
   #dead = false;
 
   constructor(store: Store) {
     this.#store = store;
-    const write: Store['write'] = (work) => {
-      if (this.#dead) throw new Error('the process is dead');
-      return store.write(work);
-    };
-    const mortal: Store = {
-      read: (work) => store.read(work),
-      write,
-      writeSoon: write,
-      writeTogether: async (work) => write(work),
-      [Symbol.dispose]: () => undefined,
-    };
+    const mortal = mortalStore(store, () => this.#dead);
     const sysfs = this.#host.sysfs({ isDead: () => this.#dead, die: () => (this.#dead = true) });
-    this.benches = ['vm1', 'vm2'].map((name) => new Bench(mortal, { name, buses: rootPorts(ports), sysfs }));
+    this.#make = (name) => new Bench(mortal, { name, buses: rootPorts(ports), sysfs });
+    this.benches = ['vm1', 'vm2'].map(this.#make);
   }
 
   [Symbol.dispose](): void {
@@ -137,7 +55,12 @@ export class World implements Disposable {
   }
 
   async happen(happening: Happening): Promise<void> {
-    const bench = this.benches[happening.vm] ?? expect.fail('no such VM');
+    if (happening.what === 'at once') await this.#atOnce(happening.calls);
+    else await this.#happenTo(this.#benchAt(happening.vm), happening);
+    this.check();
+  }
+
+  async #happenTo(bench: Bench, happening: Exclude<Happening, { what: 'at once' }>): Promise<void> {
     switch (happening.what) {
       case 'attach':
         await this.#attach(bench, happening.vm, happening.device);
@@ -168,8 +91,17 @@ export class World implements Disposable {
       case 'killed':
         await this.#kill(bench, happening);
         break;
+      case 'lost':
+        await this.#lose(bench, happening);
+        break;
+      case 'vm ends':
+        await this.#end(bench, happening);
+        break;
+      case 'reboot':
+        reboot(bench.machine);
+        await this.#settle(bench, happening.vm);
+        break;
     }
-    this.check();
   }
 
   /** Everything is let go, and nothing is left. */
@@ -196,7 +128,7 @@ export class World implements Disposable {
       const recorded = bench.attachments().map(({ source }) => source);
       const expected = [...this.#held].filter(([, holder]) => holder === index);
       expect(recorded.sort()).toEqual(expected.map(([each]) => hostAt(each).source).sort());
-      this.#checkNames(bench);
+      this.#names.check(bench.machine);
     }
     this.#host.check(this.#store, this.#held.has(theGroup));
   }
@@ -207,12 +139,12 @@ export class World implements Disposable {
     const paused = bench.machine.status === 'paused';
     const expected: ErrorCode | undefined = paused
       ? 'vm-paused'
-      : isFull
-        ? 'no-free-place'
-        : holder === undefined
-          ? undefined
-          : holder === index
-            ? 'already-attached'
+      : holder === index
+        ? 'already-attached'
+        : isFull
+          ? 'no-free-place'
+          : holder === undefined
+            ? undefined
             : 'claimed-elsewhere';
     // The same name each time: what the VM was told of it has to differ all the same.
     const id = `${index}${each}`.padStart(16, '0');
@@ -281,69 +213,88 @@ export class World implements Disposable {
     bench: Bench,
     { vm, device, doing, at, before }: Extract<Happening, { what: 'killed' }>,
   ): Promise<void> {
-    const stop = bench.machine.onExchange((name) => {
-      if (name !== at || this.#dead) return;
-      this.#dead = true;
-      for (const stage of [...stages, 'buses', 'inventory']) {
-        bench.machine.fail({
-          on: stage,
-          do: 'unsent',
-          times: Number.POSITIVE_INFINITY,
-          after: stage === name && !before ? 1 : 0,
-        });
-      }
-    });
+    const stop = dieAt(bench.machine, at, before, () => (this.#dead = true));
     this.#host.lastWrite = at === sysfsWrite ? { before } : undefined;
-    const id = this.#attachmentOf(bench, device)?.id;
-    const context = { owner: deadProcess };
-    const name = { id: `${vm}${device}`.padStart(16, '0') };
-    if (doing === 'attach') await bench.attach(hostAt(device), name, context).catch(() => undefined);
-    else if (id !== undefined) await bench.detach(id, { timeoutMs: 3 }, context).catch(() => undefined);
+    await this.#do(bench, doing, vm, device, { owner: deadProcess }).catch(() => undefined);
     stop();
     this.#host.lastWrite = undefined;
     this.#dead = false;
     bench.machine.faults.clear();
+    await this.#adopt(bench, vm, device);
+  }
+
+  /** The connection breaks or falls silent once; whoever comes next settles it. */
+  async #lose(
+    bench: Bench,
+    { vm, device, doing, at, how, executed }: Extract<Happening, { what: 'lost' }>,
+  ): Promise<void> {
+    bench.machine.fail({ on: at, do: how, executed, waitMs: 3 });
+    await outcome(this.#do(bench, doing, vm, device));
+    bench.machine.faults.clear();
+    await this.#adopt(bench, vm, device);
+  }
+
+  async #end(
+    bench: Bench,
+    { vm, device, doing, at }: Extract<Happening, { what: 'vm ends' }>,
+  ): Promise<void> {
+    await endDuring(bench, at, () => this.#do(bench, doing, vm, device));
+    for (const [each, holder] of this.#held) if (holder === vm) this.#held.delete(each);
+    this.benches[vm] = this.#make(bench.sandbox.name);
+  }
+
+  /** Every other client has a connection of its own. */
+  async #atOnce(calls: readonly ClientCall[]): Promise<void> {
+    const others = this.benches.map(({ machine }) => new SimulatedHypervisor(machine));
+    const gained = await callAtOnce(calls, ({ client, vm, device, doing }) => {
+      const hypervisor = client === 0 ? undefined : others[vm];
+      const context = hypervisor === undefined ? {} : { hypervisor };
+      return this.#do(this.#benchAt(vm), doing, vm, device, context);
+    });
+    const before = new Map(this.#held);
+    for (const [index, bench] of this.benches.entries()) {
+      for (const each of hosts.keys()) {
+        const had = before.get(each) === index;
+        const has = this.#attachmentOf(bench, each) !== undefined;
+        expect(Number(has) - Number(had), 'what came and went').toBe(gained.get(`${index}/${each}`) ?? 0);
+        if (has) this.#held.set(each, index);
+        else if (had && this.#held.get(each) === index) this.#held.delete(each);
+      }
+    }
+    for (const { listeners } of others) expect(listeners, 'listeners of another client').toBe(0);
+    for (const other of others) await other[Symbol.asyncDispose]();
+  }
+
+  /** Attaches, or detaches what is there, with a short patience for the guest. */
+  #do(
+    bench: Bench,
+    doing: 'attach' | 'detach',
+    vm: number,
+    device: number,
+    context: Parameters<Bench['attach']>[2] = {},
+  ): Promise<unknown> {
+    const id = `${vm}${device}`.padStart(16, '0');
+    if (doing === 'attach') return bench.attach(hostAt(device), { id }, context);
+    return bench.detach(this.#attachmentOf(bench, device)?.id ?? id, { timeoutMs: 3 }, context);
+  }
+
+  /** What became of it nobody could foretell; from here on it has to stay that way. */
+  async #adopt(bench: Bench, vm: number, device: number): Promise<void> {
     await bench.settle();
     await giveBackFreed(bench.context);
-    // What became of it nobody could foretell; from here on it has to stay that way.
     const isHeld = this.#attachmentOf(bench, device) !== undefined;
     if (isHeld) this.#held.set(device, vm);
     else if (this.#held.get(device) === vm) this.#held.delete(device);
     await this.#settle(bench, vm);
   }
 
+  #benchAt(vm: number): Bench {
+    return this.benches[vm] ?? expect.fail('no such VM');
+  }
+
   #attachmentOf(bench: Bench, each: number): AttachmentRecord | undefined {
     return bench.attachments().find(({ source }) => source === hostAt(each).source);
   }
-
-  /** No id is used twice in the life of a VM. */
-  #checkNames(bench: Bench): void {
-    const added = bench.machine.log.filter(({ command }) => command.execute === 'device_add');
-    const names = added.map(({ command }) => JSON.stringify(command.arguments?.['id']));
-    expect(new Set(names).size).toBe(names.length);
-    for (const name of names) this.#ids.add(`${bench.machine.name}/${name}`);
-    const unique = new Set([...this.#ids].map((name) => name.split('/')[1]));
-    expect(unique.size).toBe(this.#ids.size);
-  }
-}
-
-function hostAt(index: number): HostDevice {
-  return hosts[index] ?? expect.fail('no such host device');
-}
-
-/** How many ports it takes. */
-function widthOf(host: HostDevice): number {
-  return host.kind === 'vfio' ? host.functions.length : 1;
 }
 
 const ends = { 'lets-go': 'done', refuses: 'unplug-refused', ignores: 'deadline-passed' } as const;
-
-async function outcome(work: Promise<unknown>): Promise<string> {
-  try {
-    await work;
-    return 'done';
-  } catch (error) {
-    if (error instanceof VmplugError) return error.code;
-    throw error;
-  }
-}

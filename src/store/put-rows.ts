@@ -91,6 +91,7 @@ function putAttachment(tx: Transaction & Claims, record: AttachmentRecord): void
   tx.claim(record.host.identities, record.id, record.sandbox);
 }
 
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows the table
 function recordOf<T>(row: Row): T {
   return readRecord<T>(String(row['record']));
 }

@@ -11,6 +11,7 @@ export class UnreadableRecord extends Error {
  * Reads a record that the store has written itself, in the schema version that it knows.
  * @throws UnreadableRecord
  */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows the table
 export function readRecord<T>(text: string): T {
   try {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion

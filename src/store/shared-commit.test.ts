@@ -86,6 +86,7 @@ test("what SQLite itself refuses is that one's typed error", async () => {
 
 test('when the commit fails, all are told, and nothing is there', async () => {
   using store = SqliteStore.open(directory);
+  // oxlint-disable-next-line typescript/unbound-method -- it is called with its own `this`
   const exec = DatabaseSync.prototype.exec;
   vi.spyOn(DatabaseSync.prototype, 'exec').mockImplementation(function (this: DatabaseSync, sql) {
     if (sql !== 'COMMIT') return exec.call(this, sql);

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../../src/api/json.ts';
 import type { AttachOptions } from '../../../src/manager/vmplug.ts';
 
 /** What the agent in the outer guest is asked to do: a method of `Vmplug` with its arguments, or a command for a VMM. */
-export const callSchema = z.discriminatedUnion('do', [
+const callSchema = z.discriminatedUnion('do', [
   z.object({ do: z.literal('adopt'), name: z.string(), qmp: z.string() }),
   z.object({
     do: z.literal('attach'),

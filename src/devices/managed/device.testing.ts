@@ -151,6 +151,17 @@ export async function codeOf(work: Promise<unknown>): Promise<ErrorCode> {
   return error instanceof VmplugError ? error.code : expect.fail(String(error));
 }
 
+/** `done`, or the code that `work` is refused with. */
+export async function outcomeOf(work: Promise<unknown>): Promise<ErrorCode | 'done'> {
+  try {
+    await work;
+    return 'done';
+  } catch (error) {
+    if (error instanceof VmplugError) return error.code;
+    throw error;
+  }
+}
+
 export function driveOf(
   device: Device,
 ): NonNullable<Extract<ReturnType<Device['getDeviceInfo']>, { type: 'block' }>['drive']> {

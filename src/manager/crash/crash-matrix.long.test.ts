@@ -1,9 +1,12 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pluggedKinds } from './kinds.testing.ts';
 import { crashMatrix, type Row } from './matrix.testing.ts';
 import { Victims } from './victims.testing.ts';
 
-const victims = new Victims();
+let victims: Victims;
+beforeAll(async () => {
+  victims = await Victims.make();
+});
 const summary: string[] = [];
 const started = performance.now();
 let total = 0;

@@ -1,11 +1,14 @@
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pluggedKinds } from './kinds.testing.ts';
 import { crashMatrix } from './matrix.testing.ts';
 import { Victims } from './victims.testing.ts';
 
 // Every point of every kind is for the long layer; here are those at which something changes hands.
 
-const victims = new Victims();
+let victims: Victims;
+beforeAll(async () => {
+  victims = await Victims.make();
+});
 afterAll(() => victims[Symbol.asyncDispose]());
 
 const decisive = {

@@ -15,17 +15,20 @@ export interface PluggedKind {
   readonly stays?: true;
 }
 
+/** As many as a group of two needs: each is one that the VMM is asked about. */
+const ports = 2;
+
 const disk = (driver: DeviceDriver, machine: SimulatedQemuOptions = {}): PluggedKind => ({
   made: 'image',
   scheme: '',
   options: { driver },
-  machine,
+  machine: { ports, ...machine },
 });
 const served = (name: string, options: PluggedKind['options'] = {}): PluggedKind => ({
   made: 'socket',
   scheme: `vhost-user-${name}:`,
   options,
-  machine: { sharedMemory: true },
+  machine: { ports, sharedMemory: true },
 });
 
 /** Every kind of device that QEMU is hot-plugged. */
@@ -34,9 +37,9 @@ export const pluggedKinds: Readonly<Record<string, PluggedKind>> = {
   'virtio-blk, native hot-plug': disk('virtio-blk', { machine: 'q35-native' }),
   'virtio-scsi': disk('virtio-scsi'),
   'virtio-blk-ccw': disk('virtio-blk-ccw', { machine: 's390x' }),
-  nvdimm: { made: 'pmem', scheme: 'pmem:', options: {}, machine: { memorySlots: 2 }, stays: true },
-  'vfio-pci, a function': { made: 'function', scheme: 'vfio:', options: {}, machine: {} },
-  'vfio-pci, a group of two': { made: 'group', scheme: 'vfio:', options: {}, machine: {} },
+  nvdimm: { made: 'pmem', scheme: 'pmem:', options: {}, machine: { ports, memorySlots: 2 }, stays: true },
+  'vfio-pci, a function': { made: 'function', scheme: 'vfio:', options: {}, machine: { ports } },
+  'vfio-pci, a group of two': { made: 'group', scheme: 'vfio:', options: {}, machine: { ports } },
   'vhost-user-blk': served('blk'),
   'vhost-user-scsi': served('scsi'),
   'vhost-user-net': served('net', { mac: '52:54:00:12:34:56' }),

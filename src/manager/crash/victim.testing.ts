@@ -2,10 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { Duplex } from 'node:stream';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { saidSchema, type Answer, type Job } from './victim-words.testing.ts';
-
-const program = fileURLToPath(new URL('victim-program.testing.ts', import.meta.url));
 
 /** Whoever a victim speaks to. */
 export interface Killer {
@@ -22,8 +19,12 @@ export class Victim implements AsyncDisposable {
   readonly #lines: AsyncIterator<string>;
   readonly #closed: Promise<unknown>;
 
-  /** Starts it; it has loaded everything and waits when it is wanted. `cache` is where Node keeps compiled code. */
-  constructor(cache: string) {
+  /**
+   * Starts it; it has loaded everything and waits when it is wanted.
+   * @param program `victim-program.testing.ts`
+   * @param cache where Node keeps compiled code
+   */
+  constructor(program: string, cache: string) {
     this.#child = spawn(process.execPath, [program], {
       stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
       env: { ...process.env, NODE_COMPILE_CACHE: cache },
@@ -45,8 +46,9 @@ export class Victim implements AsyncDisposable {
   /** Lets it carry out its command; returns how that ended, or `killed`. */
   async carryOut(job: Job, killer: Killer): Promise<string> {
     for (;;) {
-      const line = await this.#lines.next();
-      if (line.done === true) {
+      // A process that is killed leaves what it has not read, and that resets the connection.
+      const line = await this.#lines.next().catch(() => undefined);
+      if (line === undefined || line.done === true) {
         await this.#closed;
         return 'killed';
       }

@@ -13,7 +13,7 @@ import {
 } from './crowd.testing.ts';
 
 const [directory = '', sandboxes = '0', place = '0'] = process.argv.slice(2);
-const options = { timeoutMs: 120_000 };
+const options = { timeoutMs: 600_000 };
 const milliseconds: number[] = [];
 const failed: string[] = [];
 

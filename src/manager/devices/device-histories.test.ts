@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { test } from 'vitest';
-import { deviceHappenings, DeviceWorld } from './device-histories.testing.ts';
+import { deviceHappenings } from './device-happenings.testing.ts';
+import { DeviceWorld } from './device-histories.testing.ts';
 
 test('whatever happens to the devices of a manager, none is lost and what fails changes nothing', async () => {
   await fc.assert(

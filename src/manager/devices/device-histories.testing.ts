@@ -1,6 +1,4 @@
-import * as fc from 'fast-check';
 import { expect } from 'vitest';
-import type { DeviceInfo } from '../../api/device-info.ts';
 import type { ErrorCode } from '../../api/error-codes.ts';
 import { VmplugError } from '../../api/errors.ts';
 import type { ManagedDeviceRecord } from '../../api/managed-device.ts';
@@ -9,87 +7,12 @@ import {
   AskableReceiver,
   infoOf,
   memberOf,
-  refusal,
+  outcomeOf,
   TestHost,
 } from '../../devices/managed/device.testing.ts';
-import type { DeviceJournal } from './device-journal.ts';
+import { isWrite, requests, saved, type DeviceHappening, type Fault } from './device-happenings.testing.ts';
 import { SandboxDeviceManager } from './device-manager.ts';
-
-/** What goes wrong in one call, where it comes that far. */
-type Fault =
-  | { readonly at: 'index' | 'add' | 'append' | 'remove'; readonly how: 'refused' }
-  | { readonly at: 'add' | 'append' | 'remove'; readonly how: 'lost before' | 'lost after' }
-  | { readonly at: 'first write' | 'second write' };
-
-/** One thing that happens in a history of a manager and its devices. */
-export type DeviceHappening =
-  | { readonly what: 'new' | 'attach' | 'detach' | 'remove'; readonly device: number; readonly fault?: Fault }
-  | { readonly what: 'at once'; readonly calls: readonly { what: 'attach' | 'detach'; device: number }[] }
-  /** A new process, with what was kept of the devices, or where v1's form is enough, with that. */
-  | { readonly what: 'reopen' | 'reload' };
-
-const block = { DevType: 'b', Major: 8 } as const;
-const requests: readonly DeviceInfo[] = [
-  infoOf({ ...block, Minor: 1, ContainerPath: '/dev/sda1' }),
-  infoOf({ ...block, Minor: 2, ContainerPath: '/dev/sda2' }),
-  infoOf({ ...block, Minor: 3, ContainerPath: '/dev/sda3', ColdPlug: true }),
-  infoOf({ ...block, Minor: 4, HostPath: '/images/p', Pmem: true, DriverOptions: { fstype: 'xfs' } }),
-  infoOf({ ...block, Major: 241, ContainerPath: '/run/blk.sock' }),
-  infoOf({ ...block, Major: 241, Minor: 1, ContainerPath: '/run/cold.sock', ColdPlug: true }),
-  infoOf({ ...block, Major: 242, ContainerPath: '/run/scsi.sock' }),
-  infoOf({ DevType: 'c', Major: 252, ContainerPath: '/dev/vfio/2' }),
-  infoOf({ DevType: 'c', Major: 252, Minor: 1, ContainerPath: '/dev/vfio/3', ColdPlug: true }),
-  infoOf({ DevType: 'c', Major: 4, Minor: 2, ContainerPath: '/dev/tty2' }),
-];
-
-/** v1's manager makes none of these from a request: they come to it saved, and are found by their socket. */
-const saved = ['virtio-net-pci', 'vhost-user-fs-pci'] as const;
-
-const device = fc.nat(requests.length + saved.length - 1);
-const fault: fc.Arbitrary<Fault> = fc.oneof(
-  fc.record({
-    at: fc.constantFrom('index' as const, 'add' as const, 'append' as const, 'remove' as const),
-    how: fc.constant('refused' as const),
-  }),
-  fc.record({
-    at: fc.constantFrom('add' as const, 'append' as const, 'remove' as const),
-    how: fc.constantFrom('lost before' as const, 'lost after' as const),
-  }),
-  fc.record({ at: fc.constantFrom('first write' as const, 'second write' as const) }),
-);
-const call = fc.record({ what: fc.constantFrom('attach' as const, 'detach' as const), device });
-
-export const deviceHappenings: fc.Arbitrary<DeviceHappening> = fc.oneof(
-  {
-    weight: 12,
-    arbitrary: fc.record({
-      what: fc.constantFrom('new', 'new', 'attach', 'attach', 'attach', 'detach', 'detach', 'remove'),
-      device,
-    }),
-  },
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      what: fc.constantFrom(
-        'new' as const,
-        'attach' as const,
-        'attach' as const,
-        'detach' as const,
-        'remove' as const,
-      ),
-      device,
-      fault,
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      what: fc.constant('at once' as const),
-      calls: fc.array(call, { minLength: 2, maxLength: 8 }),
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ what: fc.constantFrom('reopen' as const, 'reload' as const) }) },
-);
+import { MemoryJournal } from './memory-journal.testing.ts';
 
 /** What a simple model expects of one device. */
 interface Expected {
@@ -97,36 +20,6 @@ interface Expected {
   references: number;
   attachments: number;
   unsettled?: 'attach' | 'detach' | undefined;
-}
-
-/** Keeps records in memory, and fails at the write that it is told to. */
-class MemoryJournal implements DeviceJournal {
-  readonly records = new Map<string, ManagedDeviceRecord>();
-  /** Writes until one fails. */
-  left = Number.POSITIVE_INFINITY;
-  failed = false;
-
-  put(...records: readonly ManagedDeviceRecord[]): void {
-    this.#write();
-    for (const record of records) this.records.set(record.state.ID, record);
-  }
-
-  putSoon(record: ManagedDeviceRecord): void {
-    this.put(record);
-  }
-
-  delete(id: string): void {
-    this.#write();
-    this.records.delete(id);
-  }
-
-  #write(): void {
-    this.left -= 1;
-    if (this.left >= 0) return;
-    this.left = Number.POSITIVE_INFINITY;
-    this.failed = true;
-    throw refusal('state-unavailable');
-  }
 }
 
 /** A manager with its devices, its receiver and its journal, and what the model expects of them. */
@@ -156,6 +49,9 @@ export class DeviceWorld {
         break;
       case 'at once':
         await this.#atOnce(happening.calls);
+        break;
+      case 'late':
+        this.#leaveLate(happening.device);
         break;
       case 'new':
       case 'attach':
@@ -220,7 +116,7 @@ export class DeviceWorld {
     const injected = expected?.unsettled !== undefined && isWrite(wrong) ? undefined : wrong;
     const before = this.#recordOf(expected);
     this.#inject(injected);
-    const done = await outcome(this.#do(what, index));
+    const done = await outcomeOf(this.#do(what, index));
     const hit = this.#hit(injected);
     this.#clear();
     if (hit === undefined) {
@@ -229,7 +125,7 @@ export class DeviceWorld {
     }
     if ('how' in hit) this.#settled(expected, what);
     const isLost = 'how' in hit ? hit.how !== 'refused' : hit.at === 'second write';
-    expect(done).toBe('how' in hit ? (isLost ? 'outcome-unknown' : 'vmm-refused') : 'state-unavailable');
+    expect(done).toBe('how' in hit ? hit.code : 'state-unavailable');
     if (isLost && expected !== undefined && (what === 'attach' || what === 'detach'))
       expected.unsettled = what;
     else if (before?.unsettled === undefined) {
@@ -330,8 +226,13 @@ export class DeviceWorld {
 
   async #atOnce(calls: readonly { what: 'attach' | 'detach'; device: number }[]): Promise<void> {
     const settled = calls.filter((each) => this.#expected.get(each.device)?.unsettled === undefined);
-    const done = await Promise.all(settled.map((each) => outcome(this.#do(each.what, each.device))));
+    const done = await Promise.all(settled.map((each) => outcomeOf(this.#do(each.what, each.device))));
     expect(done).toEqual(settled.map((each) => this.#model(each.what, each.device)));
+  }
+
+  #leaveLate(index: number): void {
+    const expected = this.#expected.get(index);
+    if (expected?.unsettled === 'detach') this.#receiver.plugged.delete(expected.id);
   }
 
   #reload(): void {
@@ -372,10 +273,9 @@ export class DeviceWorld {
       this.#journal.left = wrong.at === 'first write' ? 0 : 1;
       return;
     }
-    this.#receiver.failures.set(
-      wrong.at,
-      refusal(wrong.how === 'refused' ? 'vmm-refused' : 'outcome-unknown'),
-    );
+    const facts = { requested: wrong.how !== 'refused' };
+    const said = { action: 'plug', subject: 'device', reason: 'no', facts };
+    this.#receiver.failures.set(wrong.at, new VmplugError(wrong.code, said));
     if (wrong.how === 'lost after') this.#receiver.doesBeforeFailing = true;
   }
 
@@ -393,20 +293,6 @@ export class DeviceWorld {
   }
 }
 
-function isWrite(wrong: Fault | undefined): boolean {
-  return wrong !== undefined && !('how' in wrong);
-}
-
 function isHotPlugged(each: AnyDevice): boolean {
   return each.asksReceiver('attach') && each.asksReceiver('detach');
-}
-
-async function outcome(work: Promise<unknown>): Promise<string> {
-  try {
-    await work;
-    return 'done';
-  } catch (error) {
-    if (error instanceof VmplugError) return error.code;
-    throw error;
-  }
 }
