@@ -45,7 +45,7 @@ export default defineConfig({
         test: {
           name: 'long',
           include: ['{src,lab}/**/*.long.test.ts'],
-          fileParallelism: false,
+          maxWorkers: availableParallelism(),
           sequence: { groupOrder: 2 },
           testTimeout: 600_000,
           hookTimeout: 120_000,

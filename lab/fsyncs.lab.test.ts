@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addedSyncs } from '../bench/fsyncs/count.ts';
-import { ensurePackages } from './setup/packages.ts';
+import { ensurePackages, testPackages } from './setup/packages.ts';
 
 /** What durability costs: how often the state's log is brought to disk, as strace sees it. */
 let directory: string;
 beforeAll(async () => {
-  await ensurePackages([{ package: 'strace', provides: 'strace', why: 'to count what is brought to disk' }]);
+  await ensurePackages(testPackages);
   directory = mkdtempSync(join(tmpdir(), 'vmplug-fsyncs-'));
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

@@ -1,14 +1,18 @@
 import { expect, test } from 'vitest';
-import { productOf, runCases, withoutRepetitions } from './wire/product.ts';
+import { productOf, runCases, sampleOf, withoutRepetitions } from './wire/product.ts';
 import { startRealWireVm } from './wire/real-vm.ts';
 
 const limits = { timeoutMs: 2000, vmmPatienceMs: 700 };
 const lateMs = 1000;
 
-test('every fault at every kind of message between vmplug and QEMU: records and VM agree, and nothing is left', async () => {
+/** All of them take ten minutes: `VMPLUG_WIRE_FAULTS=all`. Otherwise two at each message, at every message others. */
+const takesAll = process.env['VMPLUG_WIRE_FAULTS'] === 'all';
+
+test('faults of every kind at each message between vmplug and QEMU: records and VM agree, and nothing is left', async () => {
   await using vm = await startRealWireVm();
-  const cases = withoutRepetitions(await productOf(vm, lateMs));
-  expect(cases.length).toBeGreaterThan(300);
+  const product = withoutRepetitions(await productOf(vm, lateMs));
+  const cases = takesAll ? product : sampleOf(product, 2);
+  expect(product.length).toBeGreaterThan(300);
   const before = vm.descriptors();
   const { failures, ...tally } = await runCases([vm], cases, limits);
   console.log(`faults on the wire, QEMU: ${JSON.stringify(tally)}`);

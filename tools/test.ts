@@ -2,7 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureGuestImage } from '../lab/guest/index.ts';
-import { ensurePackages, libvirtPackages, qemuPackages, testPackages } from '../lab/setup/packages.ts';
+import {
+  ensurePackages,
+  libvirtPackages,
+  qemuPackages,
+  scsiPackages,
+  testPackages,
+} from '../lab/setup/packages.ts';
 import { ensureQemu10 } from '../lab/setup/qemu10.ts';
 import { VmplugError } from '../src/api/errors.ts';
 
@@ -21,7 +27,10 @@ const rest = args.filter((arg) => arg !== '--quick' && arg !== '--long' && arg !
 try {
   if (!quick) {
     const say = (text: string): void => console.error(text);
-    await ensurePackages([...qemuPackages, ...testPackages, ...libvirtPackages], { onProgress: say });
+    // All at once, before the suites that need them run side by side: apt serves one at a time.
+    await ensurePackages([...qemuPackages, ...testPackages, ...scsiPackages, ...libvirtPackages], {
+      onProgress: say,
+    });
     for (const architecture of ['amd64', 'arm64', 's390x'] as const) {
       await ensureGuestImage({ architecture, onProgress: say });
     }

@@ -11,7 +11,7 @@ const program = fileURLToPath(new URL('plug.ts', import.meta.url));
  * How often a process that attaches and detaches brings the state's log to disk (fsync and fdatasync on it,
  * seen by strace), from its start to its end.
  */
-export function countSyncs(parent: string, attaches: number, detaches: number, order: Order): number {
+function countSyncs(parent: string, attaches: number, detaches: number, order: Order): number {
   mkdirSync(parent, { recursive: true });
   const directory = mkdtempSync(join(parent, 'fsyncs-'));
   try {

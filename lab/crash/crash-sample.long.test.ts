@@ -115,6 +115,6 @@ async function recover(command: readonly string[]): Promise<string[]> {
 }
 
 afterAll(() => {
-  console.log(`killed at ${points} points on a real guest`);
+  process.stdout.write(`killed at ${points} points on a real guest\n`);
   expect(points).toBeGreaterThanOrEqual(20);
 });

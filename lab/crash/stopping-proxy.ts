@@ -10,7 +10,7 @@ export interface PassingLine {
 }
 
 /** What is asked before each line is handed on; it waits until that resolves, and `drop` ends the connection. */
-export type Gate = (line: PassingLine) => Promise<'drop'> | undefined;
+type Gate = (line: PassingLine) => Promise<'drop'> | undefined;
 
 /** A QMP socket in front of another, at which a conversation can be stopped between any two messages. */
 export interface StoppingProxy extends AsyncDisposable {

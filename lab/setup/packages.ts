@@ -38,12 +38,14 @@ export const labPackages: readonly NeededPackage[] = [...qemuPackages, ...otherQ
 export const testPackages: readonly NeededPackage[] = [
   { package: 'e2fsprogs', provides: 'mkfs.ext4', why: 'to make file systems in test images' },
   { package: 'mount', provides: 'losetup', why: 'to make block nodes of test images' },
+  { package: 'strace', provides: 'strace', why: 'to count what is brought to disk' },
   ...otherQemuPackages,
 ];
 
 /** What compiles QEMU's back end for vhost-user-scsi, and what serves its disks. */
 export const scsiPackages: readonly NeededPackage[] = [
   { package: 'gcc', provides: 'gcc', why: "to compile QEMU's vhost-user-scsi" },
+  { package: 'libc6-dev', provides: '/usr/include/stdio.h', why: "to compile QEMU's vhost-user-scsi" },
   { package: 'pkgconf', provides: 'pkg-config', why: "to compile QEMU's vhost-user-scsi" },
   { package: 'libglib2.0-dev', provides: '/usr/include/glib-2.0/glib.h', why: "for QEMU's vhost-user-scsi" },
   { package: 'libiscsi-dev', provides: '/usr/include/iscsi/iscsi.h', why: "for QEMU's vhost-user-scsi" },

@@ -23,7 +23,7 @@ const clean = { timeoutMs: 60_000 };
  * Two simulated QEMUs behind proxies, one state directory, and two clients with a `Vmplug` each.
  * The model is in which VM a disk is.
  */
-export class WireWorld implements AsyncDisposable {
+class WireWorld implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
   readonly #directory: string;
   readonly #vms: Vm[] = [];
@@ -246,6 +246,27 @@ export class WireWorld implements AsyncDisposable {
 
   #client(index: number): Vmplug {
     return this.#clients[index] ?? expect.fail('no such client');
+  }
+}
+
+/** Histories that have begun; one that a time limit interrupts goes on, and has to be waited for. */
+export class Histories {
+  #last: Promise<void> = Promise.resolve();
+
+  live(history: readonly WireHappening[]): Promise<void> {
+    this.#last = this.#live(history);
+    return this.#last;
+  }
+
+  /** Resolves when nothing of the last one is left. */
+  async ended(): Promise<void> {
+    await this.#last.catch(() => undefined);
+  }
+
+  async #live(history: readonly WireHappening[]): Promise<void> {
+    await using world = await WireWorld.start();
+    for (const happening of history) await world.happen(happening);
+    await world.end();
   }
 }
 

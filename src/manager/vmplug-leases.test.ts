@@ -65,3 +65,11 @@ test('a sandbox that is stopped and whose group does not go back says so, and do
   expect(bindings(host)).toEqual(before);
   expect(await vmplug.doctor()).toEqual([]);
 });
+
+test('a detach that was killed before it gave the group back: the same one again does', async () => {
+  stores.store.write((tx) => tx.deleteAttachment(device));
+  await using vmplug = open();
+  expect((await errorOf(vmplug.detach('vm1', device))).code).toBe('device-not-found');
+  expect(bindings(host)).toEqual(before);
+  expect(stores.store.read((tx) => tx.leases())).toEqual([]);
+});

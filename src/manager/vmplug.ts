@@ -36,7 +36,7 @@ import { viewDevice, viewVm, type DeviceView, type SandboxView } from './views.t
 import { withWhoIsWaitedFor } from './waiting-errors.ts';
 import { SandboxDevices, type SandboxDevicesOptions } from './sandbox-devices.ts';
 
-export type { AttachOptions, CallOptions, ColdPlugOptions, RunOptions } from './call-options.ts';
+export type { AttachOptions, CallOptions } from './call-options.ts';
 export type { DeviceView, SandboxView } from './views.ts';
 
 export interface VmplugOptions {
@@ -174,7 +174,11 @@ export class Vmplug implements AsyncDisposable {
    * @throws VmplugError as {@link detach}, `sandbox-not-found`, `monitor-busy`
    */
   async detach(sandbox: string, device: string, options: CallOptions = {}): Promise<Detached> {
-    const attachment = await findDevice(this.list(sandbox), device, { sandbox });
+    const attachment = await findDevice(this.list(sandbox), device, { sandbox }).catch(async (error) => {
+      // A detach that was killed may have left its group with vfio-pci: this is the same one again.
+      await giveBackGroups(this.#leases);
+      throw error;
+    });
     try {
       return await this.#with(sandbox, options, (context) =>
         detach(context, { device: attachment.id, ...limits(options) }),

@@ -79,7 +79,8 @@ export class Holdings {
       await this.#manager.attachDevice(holding.device.ID, this.#receiver);
       holding.attached = true;
     } catch (error) {
-      if (hasCode(error, 'outcome-unknown', 'state-unavailable', 'state-damaged')) holding.attached = 'unknown';
+      if (hasCode(error, 'outcome-unknown', 'state-unavailable', 'state-damaged'))
+        holding.attached = 'unknown';
       throw error;
     }
   }

@@ -2,7 +2,7 @@ import { escaped } from './option-text.ts';
 import type { MachineType, QemuMachine } from './machine-options.ts';
 
 /** What the guest finds below `/sys/class/virtio-ports/<port>/name`. */
-export const execPortName = 'vmplug.exec';
+const execPortName = 'vmplug.exec';
 
 const execId = 'exec';
 /** Below the slots for ports. */

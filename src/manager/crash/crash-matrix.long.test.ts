@@ -13,7 +13,7 @@ let total = 0;
 afterAll(async () => {
   await victims[Symbol.asyncDispose]();
   const seconds = Math.round((performance.now() - started) / 1000);
-  console.log([...summary, `${total} points in ${seconds} s`].join('\n'));
+  process.stdout.write(`${[...summary, `${total} points in ${seconds} s`].join('\n')}\n`);
 });
 
 describe.each(Object.entries(pluggedKinds))('%s', (name, kind) => {

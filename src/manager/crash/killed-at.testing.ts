@@ -58,7 +58,7 @@ export class KilledAt implements Killer {
       if (!isOfInterest(point) || !this.reach(`${point.name} ${point.phase}`)) return undefined;
       return victim.kill().then(() => 'drop' as const);
     });
-    return { [Symbol.dispose]: () => void stop() };
+    return { [Symbol.dispose]: stop };
   }
 }
 

@@ -29,6 +29,8 @@ function tell(words: Said): Answer {
 
 /** Right before and right after each commit. All that writes to the store ends in `write`. */
 function stopAtCommits(): void {
+  // It is called on the store that it was called on.
+  // oxlint-disable-next-line typescript/unbound-method
   const { write } = SqliteStore.prototype;
   SqliteStore.prototype.write = function stopping(work) {
     const result = write.call(this, (tx) => {

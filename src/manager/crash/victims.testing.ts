@@ -1,12 +1,18 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import { Victim } from './victim.testing.ts';
 
 const source = fileURLToPath(new URL('victim-program.testing.ts', import.meta.url));
-const modules = fileURLToPath(new URL('../../../node_modules', import.meta.url));
+
+/** A package of compiled code is no part of the one file, and is found where it is. */
+const koffi = {
+  name: 'koffi-where-it-is',
+  resolveId: (id: string) => (id === 'koffi' ? { id: pathOf(id), external: true } : undefined),
+};
 
 /**
  * Victims that are started before they are wanted, since a process needs longer to start than to be killed. Their
@@ -21,14 +27,11 @@ export class Victims implements AsyncDisposable {
   }
 
   static async make(): Promise<Victims> {
-    // Where the packages are found that are not made part of the file.
-    const caches = join(modules, '.cache');
-    mkdirSync(caches, { recursive: true });
-    const victims = new Victims(mkdtempSync(join(caches, 'vmplug-victims-')));
+    const victims = new Victims(mkdtempSync(join(tmpdir(), 'vmplug-victims-')));
     await using bundle = await rolldown({
       input: source,
       platform: 'node',
-      external: ['koffi'],
+      plugins: [koffi],
       logLevel: 'silent',
     });
     await bundle.write({ file: victims.#program, format: 'esm', codeSplitting: false });
@@ -47,10 +50,19 @@ export class Victims implements AsyncDisposable {
   }
 
   get #program(): string {
-    return join(this.#directory, 'victim.js');
+    return join(this.#directory, 'victim.mjs');
   }
 
   #start(): Victim {
     return new Victim(this.#program, join(this.#directory, 'compiled'));
+  }
+}
+
+function pathOf(name: string): string {
+  try {
+    return createRequire(import.meta.url).resolve(name);
+  } catch {
+    // It is optional.
+    return name;
   }
 }

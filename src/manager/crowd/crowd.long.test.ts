@@ -26,12 +26,15 @@ const limits = { timeoutMs: 60_000 };
 
 let directory: string;
 let vms: SimulatedProgram;
+let held: AsyncDisposableStack;
 const children: Client[] = [];
 
 beforeEach(async () => {
+  held = new AsyncDisposableStack();
   directory = mkdtempSync(join(tmpdir(), 'vmplug-crowd-'));
+  held.defer(() => rmSync(directory, { recursive: true, force: true }));
   const args = ['--qmp', socketPath(directory, '%d'), '--vms', `${sandboxes}`, '--machine', 'pc'];
-  vms = await startSimulatedProgram(join(directory, 'control'), args);
+  vms = held.use(await startSimulatedProgram(join(directory, 'control'), args));
   const settings = { takesMs: 1, answersMs: 1 };
   for (let index = 0; index < sandboxes; index += 1) {
     await vms.tell({ do: 'guest', vm: socketPath(directory, index), settings });
@@ -41,8 +44,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await Promise.all(children.splice(0).map((child) => child.end()));
-  await vms[Symbol.asyncDispose]();
-  rmSync(directory, { recursive: true, force: true });
+  await held.disposeAsync();
 });
 
 /** A process of clients. */
@@ -117,9 +119,9 @@ async function carryOut(phase: Phase, meanwhile: () => Promise<void>): Promise<v
   expect(results.flatMap(({ failed }) => failed)).toEqual([]);
   const sorted = results.flatMap(({ milliseconds }) => milliseconds).toSorted((a, b) => a - b);
   const at = (share: number): string => `${Math.round(sorted[Math.floor(sorted.length * share)] ?? 0)} ms`;
-  console.log(
+  process.stdout.write(
     `${phase}: ${sorted.length} in ${seconds.toFixed(1)} s, ${Math.round(sorted.length / seconds)} a second; ` +
-      `half within ${at(0.5)}, 99 % within ${at(0.99)}, the last ${at(0.9999)}`,
+      `half within ${at(0.5)}, 99 % within ${at(0.99)}, the last ${at(0.9999)}\n`,
   );
 }
 

@@ -10,7 +10,7 @@ import { isObject } from './parse-request.ts';
 import { pciTree } from './pci-view.ts';
 
 /** What questions are answered from. */
-export interface Asked {
+interface Asked {
   readonly shape: MachineShape;
   readonly machine: SimulatedMachine;
   readonly tree: ObjectTree;
