@@ -49,6 +49,8 @@ export async function crashMatrix(
     const runs = batch.map((target, index) =>
       run(kind, action, target, nextVictim(), (rows.length + index) % 2 === 0 ? 'doctor' : 'command'),
     );
+    // One that fails leaves the others to their end, so that nothing of them is left.
+    await Promise.allSettled(runs);
     for (const { killer, row, target } of await Promise.all(runs)) {
       for (const point of killer.reached) add({ point, guestWaits: false });
       if (row === undefined) missed.push(target.point);
