@@ -26,6 +26,11 @@ export function keptReply(command: string, args: JsonObject, reply: JsonValue): 
       ).join(' ');
     case 'query-pci':
       return objects(reply).map(({ bus = 0, devices = [] }) => ({ bus, devices: functions(devices) }));
+    case 'query-cpus-fast':
+      return objects(reply).map((each) => ({
+        ...picked(each, 'cpu-index'),
+        hasThread: Number(each['thread-id']) > 0,
+      }));
     case 'query-chardev':
       return sortedBy(
         objects(reply)

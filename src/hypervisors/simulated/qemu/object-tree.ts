@@ -160,10 +160,12 @@ export class ObjectTree {
     return [...this.#shape.bootDevices, ...this.#machine.devices];
   }
 
-  /** What a device was given when it was plugged is there to be read. */
+  /** What a device was given when it was plugged is there to be read, and whether it was. */
   #argument(path: string, property: string): JsonValue | undefined {
     const id = path.startsWith(peripheral) ? path.slice(peripheral.length) : '';
-    return this.#machine.device(id)?.arguments[property];
+    const plugged = this.#machine.device(id);
+    if (property !== 'hotplugged') return plugged?.arguments[property];
+    return this.#device(id) === undefined ? undefined : plugged !== undefined;
   }
 
   #addBus(path: string): void {

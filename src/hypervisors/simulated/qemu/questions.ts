@@ -15,6 +15,7 @@ interface Asked {
   readonly machine: SimulatedMachine;
   readonly tree: ObjectTree;
   readonly words: MachineWords;
+  readonly cpuThread: number;
   readonly status: () => { readonly status: string; readonly running: boolean };
   readonly isGuestUp: () => boolean;
 }
@@ -31,6 +32,7 @@ export const questions: ReadonlyMap<string, Question> = new Map<string, Question
   ['qom-get', (args, { tree }) => tree.get(text(args, 'path'), text(args, 'property'))],
   ['query-kvm', (_, { shape }) => shape.recording.answers['query-kvm'] ?? {}],
   ['query-status', (_, { status, shape }) => ({ ...singleStep(shape), ...status() })],
+  ['query-cpus-fast', (_, { cpuThread }) => [{ 'cpu-index': 0, 'thread-id': cpuThread }]],
   ['query-pci', (_, { shape, machine, isGuestUp }) => pciTree(shape, machine, isGuestUp())],
   ['query-memdev', (_, asked) => memoryBackends(asked)],
   ['query-memory-devices', (_, { machine }) => memoryDevices(machine)],

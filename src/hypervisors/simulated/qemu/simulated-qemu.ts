@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { JsonObject, JsonValue } from '../../../api/json.ts';
 import type { VmmFacts } from '../../../api/hypervisor.ts';
 import type { Command } from '../../../api/plan.ts';
@@ -30,6 +31,9 @@ export interface SimulatedEvent {
   readonly data?: JsonObject;
 }
 
+/** Linux gives no thread a higher number. */
+const mostThreads = 2 ** 22;
+
 /**
  * A VM as QMP shows it, without a socket: commands in, answers and events out. Pure but for its
  * clock.
@@ -39,6 +43,8 @@ export class SimulatedQemu {
   readonly clock: Clock;
   readonly machine: SimulatedMachine;
   readonly guest: SimulatedGuest;
+  /** What tells this VM from every other: the thread of its first CPU. */
+  readonly #cpuThread = randomInt(1, mostThreads);
   readonly #shape: MachineShape;
   readonly #words: MachineWords;
   readonly #tree: ObjectTree;
@@ -94,6 +100,7 @@ export class SimulatedQemu {
     if (question !== undefined) {
       return question(args, {
         ...{ shape: this.#shape, machine: this.machine, tree: this.#tree, words: this.#words },
+        cpuThread: this.#cpuThread,
         status: () => this.#status(),
         isGuestUp: () => this.guest.isUp,
       });
