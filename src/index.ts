@@ -24,7 +24,7 @@ export { importV1State, type V1Imported, type V1ImportRequest } from './manager/
 export type { AttachOptions, CallOptions, ColdPlugOptions, RunOptions } from './manager/call-options.ts';
 export { Vmplug, type VmplugOptions } from './manager/vmplug.ts';
 export type { DeviceView, LiveView, PlaceCount, SandboxView } from './manager/views.ts';
-export type { Detached } from './operations/detach.ts';
+export type { Detached } from './operations/detached.ts';
 export { BootReceiver, type BootReceiverOptions } from './sandbox/boot-receiver.ts';
 export type { Life } from './sandbox/life.ts';
 export type { RunRequest } from './sandbox/run.ts';

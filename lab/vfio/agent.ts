@@ -9,7 +9,7 @@ import type { JsonObject } from '../../src/api/json.ts';
 import type { SandboxRecord } from '../../src/api/sandbox.ts';
 import type { Finding } from '../../src/manager/doctor-finding.ts';
 import type { AttachOptions, DeviceView } from '../../src/manager/vmplug.ts';
-import type { Detached } from '../../src/operations/detach.ts';
+import type { Detached } from '../../src/operations/detached.ts';
 import { replySchema, type Call, type Reply } from './inside/calls.ts';
 
 const source = fileURLToPath(new URL('inside/agent.ts', import.meta.url));

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { LeaseRecord } from '../api/lease.ts';
 import { bootId } from '../host/process-identity.ts';
 import { isWorkedOn } from '../operations/lease-work.ts';
-import { giveBackFreed, type GivenBack, type LeaseContext } from '../operations/leases.ts';
+import type { GivenBack } from '../operations/lease-errors.ts';
+import { giveBackFreed, type LeaseContext } from '../operations/leases.ts';
 import { person, repairs, type Finding } from './doctor-finding.ts';
 
 /**

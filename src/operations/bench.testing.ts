@@ -24,7 +24,8 @@ import type { Store } from '../store/store.ts';
 import type { AttachRequest } from './attach-request.ts';
 import { attach } from './attach.ts';
 import type { OperationContext } from './context.ts';
-import { detach, type Detached } from './detach.ts';
+import { detach } from './detach.ts';
+import type { Detached } from './detached.ts';
 import { settleSandbox } from './settle.ts';
 
 const nowhere = '/nonexistent-for-tests';

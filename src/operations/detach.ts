@@ -1,11 +1,12 @@
 import type { AttachmentRecord, AttachmentState } from '../api/attachment.ts';
 import { hasCode, VmplugError } from '../api/errors.ts';
-import type { OperationRecord, Timeline } from '../api/operation.ts';
+import type { OperationRecord } from '../api/operation.ts';
 import { unitsOf } from '../api/plan.ts';
 import { vmmPatienceMs, type OperationContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { notFreed, notReleased, refusedByVmm, type UnplugEnd } from './detach-errors.ts';
 import { forgetAttachment } from './forget-attachment.ts';
+import type { Detached } from './detached.ts';
 import { giveBackDetached } from './group-drivers.ts';
 import { abandonOperation, closeOpen, closeOperation, openOperation, updateAttachment } from './journal.ts';
 import { hasLostBackEnd } from './lost-back-end.ts';
@@ -20,14 +21,6 @@ export interface DetachRequest {
   /** Milliseconds to wait for the guest. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
-}
-
-/** How a detach ended well. */
-export interface Detached {
-  readonly attachment: AttachmentRecord;
-  /** `gone`: the VM itself has ended. */
-  readonly state: 'released' | 'gone';
-  readonly timeline: Timeline;
 }
 
 /**

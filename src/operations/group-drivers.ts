@@ -1,7 +1,7 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
 import type { Begun } from './attach-begin.ts';
 import type { OperationContext } from './context.ts';
-import type { Detached } from './detach.ts';
+import type { Detached } from './detached.ts';
 import { closeOperation } from './journal.ts';
 import { notGivenBack } from './lease-errors.ts';
 import { giveBackFreed, leaseGroup } from './leases.ts';

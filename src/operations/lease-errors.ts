@@ -2,7 +2,12 @@ import { VmplugError } from '../api/errors.ts';
 import type { HostVfioGroup } from '../api/host-device.ts';
 import type { LeaseRecord } from '../api/lease.ts';
 import type { GroupHolder } from '../host/vfio/group-holder.ts';
-import type { GivenBack } from './leases.ts';
+
+/** What became of giving a group back: `error` says why it is still with vfio-pci. */
+export interface GivenBack {
+  readonly lease: LeaseRecord;
+  readonly error?: VmplugError;
+}
 
 /** Somebody changes the drivers of the group's functions at the moment. */
 export function leaseWorkedOn({ source }: HostVfioGroup, { group, worker }: LeaseRecord): VmplugError {

@@ -15,7 +15,7 @@ import { boundDriver, isVfioPciDriver } from '../host/vfio/pci-driver.ts';
 import { leasedBy, movesToVfio, pciBus, releaseGroup } from '../host/vfio/vfio-binding.ts';
 import type { Claims, Store, Transaction } from '../store/store.ts';
 import { Deadline } from './deadline.ts';
-import { groupHeld, leaseWorkedOn } from './lease-errors.ts';
+import { groupHeld, leaseWorkedOn, type GivenBack } from './lease-errors.ts';
 import { beginLeaseWork, isWorkedOn } from './lease-work.ts';
 import { Sleeper } from './wait.ts';
 
@@ -84,12 +84,6 @@ export async function leaseGroup(
     throw error;
   }
   updateLease(store, host.group, work.worker.id, (tx, lease) => tx.putLease(idle(lease)));
-}
-
-/** What became of giving a group back: `error` says why it is still with vfio-pci. */
-export interface GivenBack {
-  readonly lease: LeaseRecord;
-  readonly error?: VmplugError;
 }
 
 /**
