@@ -24,7 +24,7 @@ interface Machine {
 
 const machines: readonly Machine[] = [
   { machine: 's390-ccw-virtio', driver: 'virtio-blk-ccw', address: 'ccw', words: 'device number' },
-  { machine: 'virt', driver: 'virtio-blk', address: 'pci', words: 'PCI address' },
+  { machine: 'virt', driver: 'virtio-blk', address: 'pci', words: 'PCI path' },
 ];
 const bytes = 16 * 1024 * 1024;
 

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { addNvme } from './devices.ts';
 import { driverOf, readScript } from './functions.ts';
-import { innerMonitor } from './machine.ts';
 import { until } from './outer.ts';
 import { useLibrary } from './use-library.ts';
 import { useOuter } from './use-outer.ts';
@@ -47,27 +46,6 @@ describe('a device that vanishes from the host while a VM uses it', () => {
         expect.objectContaining({ problem: 'lease-vanished', device: device.id, repaired: true }),
       ]),
     );
-    expect([await vmplug().list(), await vmplug().doctor()]).toEqual([[], []]);
-  });
-
-  it('while the VM is paused: the device stays until the VM goes on, and then it is settled', async () => {
-    const { address } = await addNvme(outer(), { port: 2 });
-    const device = await vmplug().attach('inner', `vfio:${address}`);
-    await vmplug().tell(innerMonitor, 'stop');
-    await using goesOn = {
-      [Symbol.asyncDispose]: async () => void (await vmplug().tell(innerMonitor, 'cont')),
-    };
-    const writer = await outer().sh(`setsid sh -c '${remove(address)}' >/dev/null 2>&1 & echo $!`);
-
-    await expect(vmplug().detach('inner', device.id, 5000)).rejects.toMatchObject({ code: 'vm-paused' });
-    // The kernel has taken it from its driver, which waits for the VM.
-    expect(await driverOf(outer(), address)).toBe('none');
-    expect(await vmplug().list()).toMatchObject([{ id: device.id }]);
-
-    await goesOn[Symbol.asyncDispose]();
-    await outer().sh(`while kill -0 ${writer} 2>/dev/null; do sleep 0.1; done`);
-    expect(await driverOf(outer(), address)).toBe('gone');
-    await vmplug().doctor(true);
     expect([await vmplug().list(), await vmplug().doctor()]).toEqual([[], []]);
   });
 
