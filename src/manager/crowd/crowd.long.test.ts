@@ -99,10 +99,12 @@ function makeImages(): void {
 async function knowSandboxes(): Promise<void> {
   await using vmplug = Vmplug.open({ stateDir: stateOf(directory), lingerMs: 0 });
   const record = await vmplug.adopt(sandboxName(0), socketPath(directory, 0), limits);
+  // The thread of its CPU tells it from the others.
+  const { thread: _, ...facts } = record.facts;
   using store = SqliteStore.open(stateOf(directory));
   store.write((tx) => {
     for (let index = 1; index < sandboxes; index += 1) {
-      tx.putSandbox({ ...record, name: sandboxName(index), socket: socketPath(directory, index) });
+      tx.putSandbox({ ...record, facts, name: sandboxName(index), socket: socketPath(directory, index) });
     }
   });
 }
