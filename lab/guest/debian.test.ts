@@ -20,19 +20,19 @@ test('each architecture has its own kernels, and s390x has no cloud one', () => 
 });
 
 test("the sources of a release are those of the system's Debian archives, without other people's", () => {
-  const targets = `http://deb.debian.org/debian/ bookworm main
-http://deb.debian.org/debian/ bookworm contrib
-http://deb.debian.org/debian/ bookworm-updates main
-http://deb.debian.org/debian-security/ bookworm-security main
+  const targets = `http://mirror.example/debian/ bookworm main
+http://mirror.example/debian/ bookworm contrib
+http://mirror.example/debian/ bookworm-updates main
+http://mirror.example/debian-security/ bookworm-security main
 https://packages.example.org/apt/ tools-bookworm main
-http://deb.debian.org/debian/ bookworm main
+http://mirror.example/debian/ bookworm main
 `;
   expect(debianSources(targets, 'bookworm')).toEqual([
-    'http://deb.debian.org/debian/ bookworm main',
-    'http://deb.debian.org/debian/ bookworm-updates main',
-    'http://deb.debian.org/debian-security/ bookworm-security main',
+    'http://mirror.example/debian/ bookworm main',
+    'http://mirror.example/debian/ bookworm-updates main',
+    'http://mirror.example/debian-security/ bookworm-security main',
   ]);
   expect(debianSources(targets, 'bookworm', '-backports')).toEqual([
-    'http://deb.debian.org/debian/ bookworm-backports main',
+    'http://mirror.example/debian/ bookworm-backports main',
   ]);
 });
