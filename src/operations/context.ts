@@ -13,6 +13,8 @@ export interface OperationContext {
   readonly owner: ProcessIdentity;
   /** The drivers of this host's PCI functions. */
   readonly sysfs: HostSysfs;
+  /** For how long a VMM may take to close the group of a device that it has let go of; {@link vmmPatienceMs} by default. */
+  readonly groupClosesMs?: number;
   /** Hears the stages as they come, for people who watch. */
   readonly onProgress?: (text: string) => void;
 }

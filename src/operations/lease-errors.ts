@@ -33,6 +33,17 @@ export function groupHeld(subject: string, group: string, holder: GroupHolder, c
   });
 }
 
+/** A process has the group open that is to be given back. */
+export function groupStillOpen(group: string, { pid, command }: GroupHolder): VmplugError {
+  return new VmplugError('group-held', {
+    action: 'give back',
+    subject: `IOMMU group ${group}`,
+    reason: `process ${pid} (${command}) still has it open`,
+    hint: 'wait until it has closed it, or end it; then vmplug doctor --repair gives the group back',
+    facts: { group, pid, command },
+  });
+}
+
 /**
  * The error for groups of `results` that are still with vfio-pci; undefined when all were given back.
  * @param done what has been done all the same, for people

@@ -88,6 +88,8 @@ describe('a group that another process has open', () => {
   });
 
   test('where the process of the VM is not known, its VMM decides, and the holder is found then', async () => {
+    const held = '0000:04:00.2';
+    host.addFunction(held, { group: '12', driver: 'vfio-pci' });
     const group = await resolved(host);
     openBy(42);
     bench.machine.fail({
@@ -96,6 +98,8 @@ describe('a group that another process has open', () => {
       text: 'vfio 0000:04:00.0: failed to open /dev/vfio/12: Device or resource busy',
     });
     expect(await errorOf(bench.attach(group))).toMatchObject({ code: 'group-held', facts: { pid: 42 } });
+    // The holder has a function of its own with vfio-pci, so ours go back while it goes on.
+    expect(host.binding(held)).toBe('vfio-pci|none');
     expectGivenBack(bench, host);
   });
 });

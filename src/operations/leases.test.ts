@@ -1,3 +1,6 @@
+import { rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { AttachmentRecord } from '../api/attachment.ts';
 import type { FakeSysfs } from '../host/vfio/sysfs.testing.ts';
@@ -219,6 +222,46 @@ describe('a group that does not go back', () => {
     await errorOf(attach());
     expect(leases()).toHaveLength(1);
     host.faults = [];
+    await giveBackFreed(bench.context, { again: true });
+    expectGivenBack(bench, host);
+  });
+});
+
+describe('a group that a process still has open when the device has gone', () => {
+  const open = (): void => {
+    host.write('proc/42/cmdline', 'qemu\0');
+    host.write('proc/42/fd/none', '');
+    symlinkSync(join(host.paths.dev, 'vfio/12'), join(host.paths.proc, '42/fd/9'));
+  };
+  const close = (): void => rmSync(join(host.paths.proc, '42/fd/9'));
+
+  test('is given back when it has closed it, not before', async () => {
+    const { id } = await attach();
+    open();
+    host.writes.length = 0;
+    const looks: number[] = [];
+    bench.onProgress = (what) => what === 'give the IOMMU group back' && looks.push(host.writes.length);
+    const detached = bench.detach(id);
+    while (looks.length === 0) await nextTurn();
+    for (let turns = 0; turns < 50; turns++) await nextTurn();
+    expect([host.writes, bindings(host)]).toEqual([[], given]);
+    close();
+    await detached;
+    expectGivenBack(bench, host);
+  });
+
+  test('and that does not close it keeps it, with the process, until it is tried again', async () => {
+    const { id } = await attach();
+    open();
+    host.writes.length = 0;
+    expect(await errorOf(bench.detach(id, {}, { groupClosesMs: 20 }))).toMatchObject({
+      code: 'outcome-unknown',
+      reason: expect.stringContaining('process 42 (qemu) still has it open'),
+      facts: { released: true, group: '12', pid: 42, command: 'qemu' },
+    });
+    expect([host.writes, bindings(host)]).toEqual([[], given]);
+    expect(leases()).toMatchObject([{ device: id, error: { code: 'group-held' } }]);
+    close();
     await giveBackFreed(bench.context, { again: true });
     expectGivenBack(bench, host);
   });

@@ -14,10 +14,10 @@ import { moveFunctions } from '../host/vfio/move-functions.ts';
 import { boundDriver, isVfioPciDriver } from '../host/vfio/pci-driver.ts';
 import { leasedBy, movesToVfio, pciBus, releaseGroup } from '../host/vfio/vfio-binding.ts';
 import type { Claims, Store, Transaction } from '../store/store.ts';
-import { Deadline } from './deadline.ts';
+import { vmmPatienceMs } from './context.ts';
+import { groupClosed, whoKeepsOpen } from './group-closed.ts';
 import { groupHeld, leaseWorkedOn, type GivenBack } from './lease-errors.ts';
 import { beginLeaseWork, isWorkedOn } from './lease-work.ts';
-import { Sleeper } from './wait.ts';
 
 /** What leases are made and ended with. */
 export interface LeaseContext {
@@ -25,6 +25,8 @@ export interface LeaseContext {
   readonly sysfs: HostSysfs;
   /** This process; by default what it is. */
   readonly owner?: ProcessIdentity;
+  /** For how long a VMM may take to close the group of a device that it has let go of; {@link vmmPatienceMs} by default. */
+  readonly groupClosesMs?: number;
 }
 
 /**
@@ -114,15 +116,15 @@ export async function giveBackFreed(
   return await Promise.all(leases.map((lease) => giveBack(context, lease, work.worker.id)));
 }
 
-async function giveBack(
-  { store, sysfs }: LeaseContext,
-  lease: LeaseRecord,
-  work: string,
-): Promise<GivenBack> {
+async function giveBack(context: LeaseContext, lease: LeaseRecord, work: string): Promise<GivenBack> {
+  const { store, sysfs, groupClosesMs = vmmPatienceMs } = context;
   const { group, boot } = lease;
   try {
     // Since the host has started anew every function has the driver that it starts with.
-    if (boot === (bootId() ?? '')) await releaseGroup(lease, sysfs.io, sysfs);
+    if (boot === (bootId() ?? '')) {
+      await groupClosed(lease, sysfs, groupClosesMs);
+      await releaseGroup(lease, sysfs.io, sysfs);
+    }
   } catch (error) {
     if (!(error instanceof VmplugError)) throw error;
     updateLease(store, group, work, (tx, now) => tx.putLease(withError(now, error)));
@@ -147,13 +149,9 @@ async function refuseHeld(
   { source, group }: HostVfioGroup,
 ): Promise<void> {
   if (sandbox !== undefined && sandbox.process === undefined) return;
-  const deadline = new Deadline(closingMs);
-  for (;;) {
-    const holder = groupHolder(group, sysfs.paths, sandbox?.process?.pid);
-    if (holder === undefined) return;
-    if (deadline.passed()) throw groupHeld(source, group, holder);
-    await new Sleeper().sleep(closingMs / 10);
-  }
+  const { process } = sandbox ?? {};
+  const holder = await whoKeepsOpen(closingMs, () => groupHolder(group, sysfs.paths, process?.pid));
+  if (holder !== undefined) throw groupHeld(source, group, holder);
 }
 
 function refuseWorkedOn(tx: Transaction, host: HostVfioGroup): void {
