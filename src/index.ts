@@ -17,7 +17,7 @@ export type { HostSysfs } from './host/vfio/host-sysfs.ts';
 export { StoreDeviceJournal, type DeviceJournal } from './manager/devices/device-journal.ts';
 export { SandboxDeviceManager, type DeviceManagerOptions } from './manager/devices/device-manager.ts';
 export { openDeviceManager, type OpenDeviceManagerOptions } from './manager/devices/device-opening.ts';
-export type { Finding } from './manager/doctor-finding.ts';
+export type { Finding } from './manager/doctor/finding.ts';
 export { SandboxDevices, type SandboxDevicesOptions } from './manager/sandbox-devices.ts';
 export { exportV1State, writeV1States, type V1Exported } from './manager/v1/export.ts';
 export { importV1State, type V1Imported, type V1ImportRequest } from './manager/v1/import.ts';

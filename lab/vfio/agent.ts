@@ -7,7 +7,7 @@ import { rolldown } from 'rolldown';
 import type { AttachmentRecord } from '../../src/api/attachment.ts';
 import type { JsonObject } from '../../src/api/json.ts';
 import type { SandboxRecord } from '../../src/api/sandbox.ts';
-import type { Finding } from '../../src/manager/doctor-finding.ts';
+import type { Finding } from '../../src/manager/doctor/finding.ts';
 import type { AttachOptions, DeviceView } from '../../src/manager/vmplug.ts';
 import type { Detached } from '../../src/operations/detached.ts';
 import { replySchema, type Call, type Reply } from './inside/calls.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { person, repairs, type Finding } from '../manager/doctor-finding.ts';
+import { person, repairs, type Finding } from '../manager/doctor/finding.ts';
 import { printFindings } from './doctor-output.ts';
 
 let said: string;

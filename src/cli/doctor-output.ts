@@ -1,5 +1,5 @@
-import type { Finding, PlannedStep } from '../manager/doctor-finding.ts';
-import { isOpen, planOf } from '../manager/doctor-finding.ts';
+import type { Finding, PlannedStep } from '../manager/doctor/finding.ts';
+import { isOpen, planOf } from '../manager/doctor/finding.ts';
 import { print, printable, table } from './output.ts';
 
 /** What `vmplug doctor` says to people: who says what, why, and what is to be done, in order. */

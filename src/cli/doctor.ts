@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { isOpen, planOf, type Finding } from '../manager/doctor-finding.ts';
+import { isOpen, planOf, type Finding } from '../manager/doctor/finding.ts';
 import { stateDirectory } from '../sandbox/directories.ts';
 import { common, timed, type TimedOptions } from './options.ts';
 import { printFindings } from './doctor-output.ts';

@@ -4,7 +4,7 @@ import type { HostVhostUser } from '../api/host-device.ts';
 import { temporaryDirectory } from '../host/host.testing.ts';
 import { listenOn } from '../host/vhost-user/listener.testing.ts';
 import { everyBus } from '../hypervisors/simulated/index.ts';
-import { lostBackEnds } from './doctor-back-ends.ts';
+import { lostBackEnds } from './doctor/back-ends.ts';
 import { Bench, errorOf, TestStore } from '../operations/bench.testing.ts';
 import { testSocket } from '../operations/hosts.testing.ts';
 

@@ -4,7 +4,7 @@ import { makeBackup, makeBackupWhenOld } from '../store/backup.ts';
 import { restoreState, type Restored } from '../store/restore.ts';
 import { checkState } from '../store/state-check.ts';
 import { backupOf, storeFile } from '../store/state-file.ts';
-import type { Finding } from './doctor-finding.ts';
+import type { Finding } from './doctor/finding.ts';
 
 /**
  * Whether the state's own file is sound; of a sound one a backup is made. A damaged one is restored

@@ -27,8 +27,8 @@ import {
   type RunOptions,
 } from './call-options.ts';
 import { Connections } from './connections.ts';
-import { examineAll, type DoctorOptions, type Examined } from './doctor-all.ts';
-import type { Finding } from './doctor-finding.ts';
+import { examineAll, type DoctorOptions, type Examined } from './doctor/all.ts';
+import type { Finding } from './doctor/finding.ts';
 import { keepBackup } from './state-repair.ts';
 import { giveBackGone, giveBackGroups } from './give-back.ts';
 import { findDevice } from './find-device.ts';

@@ -1,10 +1,10 @@
-import type { ForeignDevice } from '../api/hypervisor.ts';
-import { unitsOf } from '../api/plan.ts';
-import { blockKey } from '../host/device-number.ts';
-import { identityAt } from '../host/disk/host-usage.ts';
-import { vmmPatienceMs, type OperationContext } from '../operations/context.ts';
-import type { Claim } from '../store/store.ts';
-import { person, type Finding } from './doctor-finding.ts';
+import type { ForeignDevice } from '../../api/hypervisor.ts';
+import { unitsOf } from '../../api/plan.ts';
+import { blockKey } from '../../host/device-number.ts';
+import { identityAt } from '../../host/disk/host-usage.ts';
+import { vmmPatienceMs, type OperationContext } from '../../operations/context.ts';
+import type { Claim } from '../../store/store.ts';
+import { person, type Finding } from './finding.ts';
 
 /**
  * Devices that somebody else plugged into the running VM. They are theirs and are never touched; it is a

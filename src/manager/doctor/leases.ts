@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LeaseRecord } from '../api/lease.ts';
-import { bootId } from '../host/process-identity.ts';
-import { isWorkedOn } from '../operations/lease-work.ts';
-import type { GivenBack } from '../operations/lease-errors.ts';
-import { giveBackFreed, type LeaseContext } from '../operations/leases.ts';
-import { person, repairs, type Finding } from './doctor-finding.ts';
+import type { LeaseRecord } from '../../api/lease.ts';
+import { bootId } from '../../host/process-identity.ts';
+import { isWorkedOn } from '../../operations/lease-work.ts';
+import type { GivenBack } from '../../operations/lease-errors.ts';
+import { giveBackFreed, type LeaseContext } from '../../operations/leases.ts';
+import { person, repairs, type Finding } from './finding.ts';
 
 /**
  * IOMMU groups that are still with vfio-pci although their attachments are gone, and leases of which

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AttachmentRecord } from '../api/attachment.ts';
-import { VFIODeviceNormalType } from '../api/device-info.ts';
-import type { HostVfioGroup } from '../api/host-device.ts';
-import { blockKey } from '../host/device-number.ts';
-import { identityAt } from '../host/disk/host-usage.ts';
-import { boundDriver, isVfioPciDriver } from '../host/vfio/pci-driver.ts';
-import type { OperationContext } from '../operations/context.ts';
-import { person, type Finding } from './doctor-finding.ts';
+import type { AttachmentRecord } from '../../api/attachment.ts';
+import { VFIODeviceNormalType } from '../../api/device-info.ts';
+import type { HostVfioGroup } from '../../api/host-device.ts';
+import { blockKey } from '../../host/device-number.ts';
+import { identityAt } from '../../host/disk/host-usage.ts';
+import { boundDriver, isVfioPciDriver } from '../../host/vfio/pci-driver.ts';
+import type { OperationContext } from '../../operations/context.ts';
+import { person, type Finding } from './finding.ts';
 
 type HostContext = Pick<OperationContext, 'store' | 'sandbox' | 'sysfs'>;
 

@@ -1,12 +1,12 @@
-import type { AttachmentRecord } from '../api/attachment.ts';
-import type { Hypervisor, Observation } from '../api/hypervisor.ts';
-import type { OperationRecord } from '../api/operation.ts';
-import { unitsOf } from '../api/plan.ts';
-import { vmmPatienceMs, type OperationContext } from '../operations/context.ts';
-import { runningOperation } from '../operations/journal.ts';
-import { settleSandbox, type Settled } from '../operations/settle.ts';
-import type { Finding } from './doctor-finding.ts';
-import { whyStuck, type Pending } from './doctor-pending.ts';
+import type { AttachmentRecord } from '../../api/attachment.ts';
+import type { Hypervisor, Observation } from '../../api/hypervisor.ts';
+import type { OperationRecord } from '../../api/operation.ts';
+import { unitsOf } from '../../api/plan.ts';
+import { vmmPatienceMs, type OperationContext } from '../../operations/context.ts';
+import { runningOperation } from '../../operations/journal.ts';
+import { settleSandbox, type Settled } from '../../operations/settle.ts';
+import type { Finding } from './finding.ts';
+import { whyStuck, type Pending } from './pending.ts';
 
 /** Attachments that are between two states, each with why it is stuck. */
 export async function unsettled(context: OperationContext, repair: boolean): Promise<Finding[]> {

@@ -1,13 +1,13 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { HostDevice } from '../api/host-device.ts';
-import type { ManagedDeviceRecord } from '../api/managed-device.ts';
-import { resolveSource } from '../host/resolve-source.ts';
-import { Bench, TestStore } from '../operations/bench.testing.ts';
-import { card, groupOfTwo, resolved } from '../operations/leases.testing.ts';
+import type { HostDevice } from '../../api/host-device.ts';
+import type { ManagedDeviceRecord } from '../../api/managed-device.ts';
+import { resolveSource } from '../../host/resolve-source.ts';
+import { Bench, TestStore } from '../../operations/bench.testing.ts';
+import { card, groupOfTwo, resolved } from '../../operations/leases.testing.ts';
 import { examine, examineSandbox } from './doctor.ts';
-import { isOpen, planOf, type Finding } from './doctor-finding.ts';
+import { isOpen, planOf, type Finding } from './finding.ts';
 
 let stores: TestStore;
 let bench: Bench;

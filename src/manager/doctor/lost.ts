@@ -1,10 +1,10 @@
-import type { VmplugError } from '../api/errors.ts';
-import type { SandboxRecord } from '../api/sandbox.ts';
-import { defaultHostPaths } from '../host/host-paths.ts';
-import { isAlive, procStat } from '../host/process-identity.ts';
-import { releaseAll } from '../operations/settle.ts';
-import type { Store } from '../store/store.ts';
-import { person, repairs, type Finding } from './doctor-finding.ts';
+import type { VmplugError } from '../../api/errors.ts';
+import type { SandboxRecord } from '../../api/sandbox.ts';
+import { defaultHostPaths } from '../../host/host-paths.ts';
+import { isAlive, procStat } from '../../host/process-identity.ts';
+import { releaseAll } from '../../operations/settle.ts';
+import type { Store } from '../../store/store.ts';
+import { person, repairs, type Finding } from './finding.ts';
 
 /** What follows from a VM that has ended, that cannot be reached, or in whose place another one answers. */
 export function examineLost(

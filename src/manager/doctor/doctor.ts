@@ -1,12 +1,12 @@
-import type { OperationContext } from '../operations/context.ts';
-import { lostBackEnds } from './doctor-back-ends.ts';
-import type { Finding } from './doctor-finding.ts';
-import { foreignDevices } from './doctor-foreign.ts';
-import { changedHosts } from './doctor-host.ts';
-import { orphans } from './doctor-orphans.ts';
-import { unsettled } from './doctor-unsettled.ts';
-import { vanished } from './doctor-vanished.ts';
-import { miscounted } from './doctor-wanted.ts';
+import type { OperationContext } from '../../operations/context.ts';
+import { lostBackEnds } from './back-ends.ts';
+import type { Finding } from './finding.ts';
+import { foreignDevices } from './foreign.ts';
+import { changedHosts } from './host.ts';
+import { orphans } from './orphans.ts';
+import { unsettled } from './unsettled.ts';
+import { vanished } from './vanished.ts';
+import { miscounted } from './wanted.ts';
 
 /** As {@link examine}, and compares what is attached with this host too. */
 export async function examineSandbox(

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Bench, TestStore } from '../operations/bench.testing.ts';
-import { testGroup, testSocket } from '../operations/hosts.testing.ts';
+import { Bench, TestStore } from '../../operations/bench.testing.ts';
+import { testGroup, testSocket } from '../../operations/hosts.testing.ts';
 import { examine } from './doctor.ts';
 
 let stores: TestStore;

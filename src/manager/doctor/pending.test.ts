@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { AttachmentRecord } from '../api/attachment.ts';
-import type { Observation } from '../api/hypervisor.ts';
-import type { OperationRecord } from '../api/operation.ts';
-import type { UnplugMethod } from '../api/place.ts';
-import { whyStuck, type Pending } from './doctor-pending.ts';
+import type { AttachmentRecord } from '../../api/attachment.ts';
+import type { Observation } from '../../api/hypervisor.ts';
+import type { OperationRecord } from '../../api/operation.ts';
+import type { UnplugMethod } from '../../api/place.ts';
+import { whyStuck, type Pending } from './pending.ts';
 
 const seen: Observation = { present: true, evidence: 'live', best: 'live', guest: {} };
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { FakeSysfs } from '../host/vfio/sysfs.testing.ts';
-import { Bench, TestStore } from '../operations/bench.testing.ts';
+import type { FakeSysfs } from '../../host/vfio/sysfs.testing.ts';
+import { Bench, TestStore } from '../../operations/bench.testing.ts';
 import {
   before,
   bindings,
@@ -9,10 +9,10 @@ import {
   expectGivenBack,
   groupOfTwo,
   resolved,
-} from '../operations/leases.testing.ts';
-import { releaseAll } from '../operations/settle.ts';
+} from '../../operations/leases.testing.ts';
+import { releaseAll } from '../../operations/settle.ts';
 import { examine } from './doctor.ts';
-import { leftLeases } from './doctor-leases.ts';
+import { leftLeases } from './leases.ts';
 
 let stores: TestStore;
 let host: FakeSysfs;

@@ -1,15 +1,15 @@
-import { VmplugError } from '../api/errors.ts';
-import type { SandboxRecord } from '../api/sandbox.ts';
-import type { OperationContext } from '../operations/context.ts';
-import type { LeaseContext } from '../operations/leases.ts';
-import type { Store } from '../store/store.ts';
-import type { CallOptions } from './call-options.ts';
+import { VmplugError } from '../../api/errors.ts';
+import type { SandboxRecord } from '../../api/sandbox.ts';
+import type { OperationContext } from '../../operations/context.ts';
+import type { LeaseContext } from '../../operations/leases.ts';
+import type { Store } from '../../store/store.ts';
+import type { CallOptions } from '../call-options.ts';
 import { examineSandbox } from './doctor.ts';
-import type { Finding } from './doctor-finding.ts';
-import { leftLeases } from './doctor-leases.ts';
-import { leftovers } from './doctor-leftovers.ts';
-import { examineLost } from './doctor-lost.ts';
-import { withWhoIsWaitedFor } from './waiting-errors.ts';
+import type { Finding } from './finding.ts';
+import { leftLeases } from './leases.ts';
+import { leftovers } from './leftovers.ts';
+import { examineLost } from './lost.ts';
+import { withWhoIsWaitedFor } from '../waiting-errors.ts';
 
 export interface DoctorOptions extends CallOptions {
   /** Mends what is off; without it nothing is changed. */

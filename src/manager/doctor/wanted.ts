@@ -1,8 +1,8 @@
-import { DeviceGeneric } from '../api/device-type.ts';
-import type { ManagedDeviceRecord } from '../api/managed-device.ts';
-import type { OperationContext } from '../operations/context.ts';
-import { runningOperation } from '../operations/journal.ts';
-import { person, type Finding } from './doctor-finding.ts';
+import { DeviceGeneric } from '../../api/device-type.ts';
+import type { ManagedDeviceRecord } from '../../api/managed-device.ts';
+import type { OperationContext } from '../../operations/context.ts';
+import { runningOperation } from '../../operations/journal.ts';
+import { person, type Finding } from './finding.ts';
 
 /**
  * Devices of which the `DeviceManager` counts something else than what is attached. Nothing is repaired: a

@@ -1,8 +1,8 @@
-import { unitsOf } from '../api/plan.ts';
-import { vmmPatienceMs, type OperationContext } from '../operations/context.ts';
-import { runningOperation } from '../operations/journal.ts';
-import { settleAttachment } from '../operations/settle.ts';
-import { person, repairs, type Finding } from './doctor-finding.ts';
+import { unitsOf } from '../../api/plan.ts';
+import { vmmPatienceMs, type OperationContext } from '../../operations/context.ts';
+import { runningOperation } from '../../operations/journal.ts';
+import { settleAttachment } from '../../operations/settle.ts';
+import { person, repairs, type Finding } from './finding.ts';
 
 /**
  * Devices that are recorded as attached and that the VM no longer has: the guest ejected them. The

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { socketOwner } from '../host/unix-socket-owner.ts';
-import { sandboxFiles } from '../sandbox/directories.ts';
-import { isBeingStarted } from '../sandbox/own-directory.ts';
-import type { Store } from '../store/store.ts';
-import { person, repairs, type Finding } from './doctor-finding.ts';
+import { socketOwner } from '../../host/unix-socket-owner.ts';
+import { sandboxFiles } from '../../sandbox/directories.ts';
+import { isBeingStarted } from '../../sandbox/own-directory.ts';
+import type { Store } from '../../store/store.ts';
+import { person, repairs, type Finding } from './finding.ts';
 
 /** Directories of sandboxes that are in no record: of a run that was killed before it was kept. */
 export async function leftovers(store: Store, stateDir: string, repair: boolean): Promise<Finding[]> {

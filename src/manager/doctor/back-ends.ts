@@ -1,6 +1,6 @@
-import { servedDevice } from '../operations/back-end-errors.ts';
-import { vmmPatienceMs, type OperationContext } from '../operations/context.ts';
-import { person, type Finding } from './doctor-finding.ts';
+import { servedDevice } from '../../operations/back-end-errors.ts';
+import { vmmPatienceMs, type OperationContext } from '../../operations/context.ts';
+import { person, type Finding } from './finding.ts';
 
 /** Devices whose program behind the socket has gone: the guest's requests are answered by nobody. */
 export async function lostBackEnds({ store, sandbox, hypervisor }: OperationContext): Promise<Finding[]> {

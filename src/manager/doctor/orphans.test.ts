@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { HostDevice } from '../api/host-device.ts';
-import { everyBus } from '../hypervisors/simulated/index.ts';
-import { Bench, testDisk, TestStore } from '../operations/bench.testing.ts';
-import { testGroup, testPmem, testSocket } from '../operations/hosts.testing.ts';
+import type { HostDevice } from '../../api/host-device.ts';
+import { everyBus } from '../../hypervisors/simulated/index.ts';
+import { Bench, testDisk, TestStore } from '../../operations/bench.testing.ts';
+import { testGroup, testPmem, testSocket } from '../../operations/hosts.testing.ts';
 import { examine } from './doctor.ts';
 
 let stores: TestStore;

@@ -1,11 +1,11 @@
-import { hasCode } from '../api/errors.ts';
-import type { Hypervisor } from '../api/hypervisor.ts';
-import { ownPrefix } from '../api/names.ts';
-import { backendNames, unitsOf } from '../api/plan.ts';
-import { orphanReleases } from '../devices/orphan-releases.ts';
-import { vmmPatienceMs, type OperationContext } from '../operations/context.ts';
-import { release } from '../operations/run-plan.ts';
-import { person, repairs, type Finding } from './doctor-finding.ts';
+import { hasCode } from '../../api/errors.ts';
+import type { Hypervisor } from '../../api/hypervisor.ts';
+import { ownPrefix } from '../../api/names.ts';
+import { backendNames, unitsOf } from '../../api/plan.ts';
+import { orphanReleases } from '../../devices/orphan-releases.ts';
+import { vmmPatienceMs, type OperationContext } from '../../operations/context.ts';
+import { release } from '../../operations/run-plan.ts';
+import { person, repairs, type Finding } from './finding.ts';
 
 /** What carries our prefix in the VM and is in no record: left by a lost state directory, say. */
 export async function orphans(context: OperationContext, repair: boolean): Promise<Finding[]> {

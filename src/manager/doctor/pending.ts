@@ -1,8 +1,8 @@
-import type { AttachmentRecord } from '../api/attachment.ts';
-import { reaches } from '../api/evidence.ts';
-import type { Observation, VmStatus } from '../api/hypervisor.ts';
-import type { OperationRecord } from '../api/operation.ts';
-import { person, repairs, type PlanStep } from './doctor-finding.ts';
+import type { AttachmentRecord } from '../../api/attachment.ts';
+import { reaches } from '../../api/evidence.ts';
+import type { Observation, VmStatus } from '../../api/hypervisor.ts';
+import type { OperationRecord } from '../../api/operation.ts';
+import { person, repairs, type PlanStep } from './finding.ts';
 
 /** What is known of an attachment that is between two states. */
 export interface Pending {
