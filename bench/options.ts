@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { countOption } from './option-values.ts';
 import { subjectNames, type SubjectName } from './stages.ts';
 
 export const usage = `npm run bench -- [options]
@@ -30,9 +31,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
       state: { type: 'string', default: '/var/tmp' },
     },
   });
-  const runs = Number(values.runs);
-  if (!Number.isSafeInteger(runs) || runs < 1)
-    throw new TypeError(`--runs ${values.runs}: not a number of runs`);
+  const runs = countOption('--runs', values.runs);
   const only = values.only?.split(',');
   const unknown = only?.find((name) => name !== 'ls' && !isSubject(name));
   if (unknown !== undefined) throw new TypeError(`--only ${unknown}: no such subject`);

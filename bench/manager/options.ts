@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { countOption, svgBeside } from '../option-values.ts';
 import type { Extent } from './measure.ts';
 
 export const usage = `npm run bench:manager -- [options]
@@ -27,16 +28,10 @@ export function readManagerOptions(args: readonly string[]): ManagerOptions {
     },
   });
   return {
-    sittings: count('--sittings', values.sittings),
-    rounds: count('--rounds', values.rounds),
+    sittings: countOption('--sittings', values.sittings),
+    rounds: countOption('--rounds', values.rounds),
     json: values.json,
-    svg: values.svg ?? `${values.json.replace(/\.json$/, '')}.svg`,
+    svg: values.svg ?? svgBeside(values.json),
     state: values.state,
   };
-}
-
-function count(option: string, text: string): number {
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number >= 1) return number;
-  throw new TypeError(`${option} ${text}: not a number from 1 on`);
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { countOption, svgBeside } from '../option-values.ts';
 import type { SoakSettings } from './run.ts';
 
 export const usage = `npm run bench:soak -- [options]
@@ -26,19 +27,13 @@ export function readSoakOptions(args: readonly string[]): SoakOptions {
       state: { type: 'string', default: '/var/tmp' },
     },
   });
-  const [cycles, every] = [count('--cycles', values.cycles), count('--every', values.every)];
+  const [cycles, every] = [countOption('--cycles', values.cycles), countOption('--every', values.every)];
   if (every > cycles) throw new TypeError(`--every ${every}: there are ${cycles} cycles only`);
   return {
     cycles,
     every,
     json: values.json,
-    svg: values.svg ?? `${values.json.replace(/\.json$/, '')}.svg`,
+    svg: values.svg ?? svgBeside(values.json),
     state: values.state,
   };
-}
-
-function count(option: string, text: string): number {
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number >= 1) return number;
-  throw new TypeError(`${option} ${text}: not a number from 1 on`);
 }
