@@ -1,24 +1,18 @@
-import { mkdirSync, statfsSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { statfsSync } from 'node:fs';
 import { currentLoad, readHostEnvironment } from './environment.ts';
 import { measureManagers } from './manager/measure.ts';
 import { readManagerOptions, usage, type ManagerOptions } from './manager/options.ts';
 import { managerPlot } from './manager/plot.ts';
 import { managerResults, type ManagerResults } from './manager/results.ts';
 import { managerTable } from './manager/table.ts';
+import { runProgram, say, writeResult } from './program.ts';
 
-/**
- * `npm run bench:manager`: what new, attach, detach and remove cost while 10 to 10,000 other
- * devices are managed, with a receiver that does nothing, and what the devices take.
- */
-const say = (text: string): void => void process.stderr.write(`${text}\n`);
-
-async function bench({ state, sittings, rounds }: ManagerOptions): Promise<ManagerResults> {
-  const interrupt = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const)
-    process.once(name, () => interrupt.abort(new Error(name)));
+async function bench(
+  { state, sittings, rounds }: ManagerOptions,
+  signal: AbortSignal,
+): Promise<ManagerResults> {
   const [startedAt, load, settings] = [new Date().toISOString(), currentLoad(), { sittings, rounds }];
-  const measured = await measureManagers(state, settings, interrupt.signal, say);
+  const measured = await measureManagers(state, settings, signal, say);
   const environment = await readHostEnvironment(state, load);
   return managerResults(measured, { startedAt, environment, settings });
 }
@@ -32,30 +26,21 @@ function refuseMemory(state: string): void {
   throw new TypeError(`--state ${state}: it is in memory; give a folder on a disk`);
 }
 
-function write(file: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, text);
-  say(`wrote ${file}`);
-}
-
-/** Undefined, with a word on what is wrong, where the command line cannot be followed. */
-function optionsOrUsage(): ManagerOptions | undefined {
-  try {
-    const options = readManagerOptions(process.argv.slice(2));
+/**
+ * `npm run bench:manager`: what new, attach, detach and remove cost while 10 to 10,000 other
+ * devices are managed, with a receiver that does nothing, and what the devices take.
+ */
+await runProgram({
+  usage,
+  read(args) {
+    const options = readManagerOptions(args);
     refuseMemory(options.state);
     return options;
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    say(`${error.message}\n\n${usage}`);
-    process.exitCode = 1;
-    return undefined;
-  }
-}
-
-const options = optionsOrUsage();
-if (options !== undefined) {
-  const results = await bench(options);
-  console.log(managerTable(results));
-  write(options.json, `${JSON.stringify(results, undefined, 2)}\n`);
-  write(options.svg, managerPlot(results));
-}
+  },
+  async run(options, signal) {
+    const results = await bench(options, signal);
+    console.log(managerTable(results));
+    writeResult(options.json, `${JSON.stringify(results, undefined, 2)}\n`);
+    writeResult(options.svg, managerPlot(results));
+  },
+});
