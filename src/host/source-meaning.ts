@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { VmplugError } from '../api/errors.ts';
@@ -34,6 +35,15 @@ export async function sourceMeaning(source: string, cwd: string): Promise<(host:
       return (host) => (scheme === 'path' || host.kind === scheme) && hostPathOf(host) === path;
     }
   }
+}
+
+/**
+ * Whether a source is a relative path of something that is there now: then it means that, whatever was
+ * given by the same words elsewhere.
+ */
+export function namesFileHere(source: string, cwd: string): boolean {
+  const rest = read(source)?.rest ?? '';
+  return rest !== '' && !rest.startsWith('/') && existsSync(absolutePath(rest, cwd));
 }
 
 function read(source: string): ParsedSource | undefined {

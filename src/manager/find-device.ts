@@ -1,7 +1,7 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
 import { VmplugError } from '../api/errors.ts';
 import { hostPathOf } from '../api/host-device.ts';
-import { sourceMeaning } from '../host/source-meaning.ts';
+import { namesFileHere, sourceMeaning } from '../host/source-meaning.ts';
 
 const shortestPrefix = 4;
 
@@ -14,7 +14,8 @@ export interface FindOptions {
 
 /**
  * Finds a device by what a person would call it: its id, the beginning of it (4 characters or
- * more), its source as it was given, the real path of it, or another spelling of its source.
+ * more), its source as it was given, the real path of it, or another spelling of its source. A relative
+ * path is the file that it names here; one that names nothing here, the source as it was given.
  * @throws VmplugError `device-not-found`; `invalid-argument` when several fit
  */
 export async function findDevice(
@@ -22,14 +23,7 @@ export async function findDevice(
   text: string,
   { sandbox, cwd = process.cwd() }: FindOptions = {},
 ): Promise<AttachmentRecord> {
-  const ways: ((device: AttachmentRecord) => boolean)[] = [
-    ({ id }) => id === text,
-    ({ id }) => text.length >= shortestPrefix && id.startsWith(text),
-    ({ source, host }) => source === text || hostPathOf(host) === text,
-  ];
-  const quick = ways.map((way) => attachments.filter(way)).find((fitting) => fitting.length > 0);
-  const found = quick ?? (await meant(attachments, text, cwd));
-  const [first, ...others] = found;
+  const [first, ...others] = await fitting(attachments, text, cwd);
   if (first === undefined) {
     throw new VmplugError('device-not-found', {
       action: 'find the device',
@@ -39,22 +33,29 @@ export async function findDevice(
     });
   }
   if (others.length > 0) {
+    const ids = [first, ...others].map(({ id }) => id);
     throw new VmplugError('invalid-argument', {
       action: 'find the device',
       subject: text,
-      reason: `${found.length} devices fit: ${found.map(({ id }) => id).join(', ')}`,
+      reason: `${ids.length} devices fit: ${ids.join(', ')}`,
       hint: 'give the whole id',
     });
   }
   return first;
 }
 
-async function meant(
+async function fitting(
   attachments: readonly AttachmentRecord[],
   text: string,
   cwd: string,
 ): Promise<AttachmentRecord[]> {
-  if (attachments.length === 0) return [];
+  const exact = attachments.filter(({ id }) => id === text);
+  if (exact.length > 0 || attachments.length === 0) return exact;
   const isMeant = await sourceMeaning(text, cwd);
-  return attachments.filter(({ host }) => isMeant(host));
+  const isGiven = namesFileHere(text, cwd) ? () => false : (source: string): boolean => source === text;
+  const isBeginning = (id: string): boolean => text.length >= shortestPrefix && id.startsWith(text);
+  return attachments.filter(
+    ({ id, source, host }) =>
+      isBeginning(id) || isGiven(source) || hostPathOf(host) === text || isMeant(host),
+  );
 }
