@@ -67,6 +67,20 @@ test('the process that was told of becomes QEMU; what ends without a word is tol
   });
 });
 
+test('a log that cannot be made, or that somebody has removed with the sandbox, is no fault of vmplug', async () => {
+  const { ran, ...fake } = program('rm -r "$(dirname "$0")"; exit 3');
+  const nowhere = { ...fake, log: join(directory, 'missing/log') };
+  await expect(startQemu(vm(), { ...nowhere, timeoutMs: 10_000 })).rejects.toMatchObject({
+    code: 'start-failed',
+    reason: expect.stringMatching(/ENOENT.*missing/),
+  });
+  expect(existsSync(ran)).toBe(false);
+  await expect(startQemu(vm(), { ...fake, timeoutMs: 10_000 })).rejects.toMatchObject({
+    code: 'start-failed',
+    reason: 'it ended with 3',
+  });
+});
+
 test('what does not open its socket in time is ended', async () => {
   const { ran: _, ...fake } = program('exec sleep 60');
   const told: ProcessIdentity[] = [];

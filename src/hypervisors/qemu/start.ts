@@ -32,7 +32,7 @@ const gate = 'read -r go && exec "$0" "$@" </dev/null';
 export async function startQemu(vm: QemuMachine, options: StartOptions): Promise<StartedQemu> {
   const args = qemuArguments(vm);
   checkProgram(options.binary, vm);
-  const log = openSync(options.log, 'a', 0o600);
+  const log = openLog(options.log, vm.name);
   const child = spawn('/bin/sh', ['-c', gate, options.binary, ...args], {
     detached: true,
     stdio: ['pipe', log, log],
@@ -56,6 +56,14 @@ export async function startQemu(vm: QemuMachine, options: StartOptions): Promise
   }
 }
 
+function openLog(path: string, name: string): number {
+  try {
+    return openSync(path, 'a', 0o600);
+  } catch (error) {
+    throw failed(name, error instanceof Error ? error.message : String(error), error);
+  }
+}
+
 async function endOf(child: ChildProcess, name: string, log: string): Promise<VmplugError> {
   return new Promise((resolve) => {
     child.once('error', (error) => resolve(failed(name, error.message, error)));
@@ -66,9 +74,14 @@ async function endOf(child: ChildProcess, name: string, log: string): Promise<Vm
 }
 
 function lastWords(log: string): string | undefined {
-  const lines = readFileSync(log, 'utf8').trim().split('\n');
-  const last = lines.slice(-3).join('; ');
-  return last === '' ? undefined : last;
+  try {
+    const lines = readFileSync(log, 'utf8').trim().split('\n');
+    const last = lines.slice(-3).join('; ');
+    return last === '' ? undefined : last;
+  } catch {
+    // Whoever stops a sandbox that is being started takes its directory away.
+    return undefined;
+  }
 }
 
 function failed(name: string, reason: string, cause?: unknown): VmplugError {
