@@ -30,10 +30,14 @@ async function attached(folder: string, name: string): Promise<AttachmentRecord>
 }
 
 const find = (text: string, folder: string): Promise<AttachmentRecord> =>
-  findDevice(bench.store.read((tx) => tx.attachments()), text, {
-    sandbox: 'vm1',
-    cwd: join(directory.path, folder),
-  });
+  findDevice(
+    bench.store.read((tx) => tx.attachments()),
+    text,
+    {
+      sandbox: 'vm1',
+      cwd: join(directory.path, folder),
+    },
+  );
 
 test('a relative source means the file that it names here, not one that was given so elsewhere', async () => {
   const first = await attached('a', 'disk.img');

@@ -92,7 +92,11 @@ function refuseKinds(stat: BigIntStats, source: string): void {
         'give it a size first: truncate -s 10G FILE, or qemu-img create',
       );
   } else if (stat.isDirectory())
-    throw unsuitable(source, 'it is a directory', 'to share a directory, say fs:PATH');
+    throw unsuitable(
+      source,
+      'it is a directory',
+      'to share it, let virtiofsd serve it on a socket, and say vhost-user-fs:SOCKET --tag NAME',
+    );
   else if (stat.isFIFO()) throw unsuitable(source, 'it is a FIFO', 'give a disk image or a block device');
   else if (stat.isSocket())
     throw unsuitable(source, 'it is a socket', 'for a vhost-user back end, say vhost-user-blk:PATH');

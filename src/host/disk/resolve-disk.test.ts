@@ -13,6 +13,8 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { VmplugError } from '../../api/errors.ts';
+import { parseSource } from '../../api/source.ts';
 import { resolveDisk, type ResolveDiskOptions } from './resolve-disk.ts';
 import { fakeHost, qcow2Image, temporaryDirectory } from '../host.testing.ts';
 import { unprivileged } from '../unprivileged.testing.ts';
@@ -138,6 +140,21 @@ describe('what is no disk', () => {
           code,
           message: expect.stringMatching(message),
         });
+    } finally {
+      server.close();
+    }
+  });
+
+  it('is something that another kind of source would take: the hint names one that there is', async () => {
+    using directory = temporaryDirectory();
+    const server = createServer().listen(join(directory.path, 'socket'));
+    await once(server, 'listening');
+    try {
+      for (const name of ['socket', '.']) {
+        const error = await resolve(join(directory.path, name)).catch((thrown: unknown) => thrown);
+        const [, said = ''] = /say (\S+)/.exec(error instanceof VmplugError ? (error.hint ?? '') : '') ?? [];
+        expect(parseSource(said).scheme, name).toMatch(/^vhost-user-/);
+      }
     } finally {
       server.close();
     }
