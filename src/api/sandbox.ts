@@ -14,6 +14,8 @@ export interface SandboxRecord {
   readonly boot?: string;
   /** The VMM's process, where it could be found. */
   readonly process?: ProcessIdentity;
+  /** Another program listens on the socket, and passes on what the VMM says: its end says nothing of the VM's. */
+  readonly passedOn?: true;
   /**
    * Of a VM that vmplug is starting, which process does; gone once the VM is up with all its devices.
    * `process` is kept before anything of the VMM runs: without one there is no VMM.

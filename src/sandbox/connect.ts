@@ -20,8 +20,9 @@ export async function connectSandbox(
     if (!hasCode(error, 'vm-gone', 'vm-replaced')) throw error;
     // A process that has just been killed closes its sockets a little before it is gone.
     const life = await lifeSoon(sandbox);
-    if (life === 'ended' || (life === 'unknown' && error.facts['reason'] === 'refused'))
-      throw gone(sandbox, error);
+    // A VMM listens for as long as it runs.
+    const isClosed = life === 'unknown' && sandbox.passedOn !== true && error.facts['reason'] === 'refused';
+    if (life === 'ended' || isClosed) throw gone(sandbox, error);
     if (error.code === 'vm-replaced') throw replaced(sandbox, error);
     throw isStarting(sandbox) ? beingStarted(sandbox, 'reach the VM of', error) : unreachable(sandbox, error);
   }

@@ -47,3 +47,12 @@ test('an nvdimm cannot leave: doctor says so again and again, and claims no repa
   }
   expect(bench.machine.devices).toHaveLength(1);
 });
+
+test('a device that is recorded for another sandbox, which is the same VM, is no orphan', async () => {
+  const bench = new Bench(stores.store, { buses: everyBus() });
+  await bench.attach(testDisk('disk'));
+  const alias = { ...bench.context, sandbox: { ...bench.sandbox, name: 'alias' } };
+  stores.store.write((tx) => tx.putSandbox(alias.sandbox));
+  expect(await examine(alias, true)).toEqual([]);
+  expect(bench.machine.devices).toHaveLength(1);
+});

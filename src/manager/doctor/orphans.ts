@@ -11,7 +11,8 @@ import { person, repairs, type Finding } from './finding.ts';
 export async function orphans(context: OperationContext, repair: boolean): Promise<Finding[]> {
   const { store, sandbox, hypervisor } = context;
   const inventory = await hypervisor.inventory({ timeoutMs: vmmPatienceMs });
-  const recorded = store.read((tx) => tx.attachments(sandbox.name));
+  // Of every sandbox: two may be one VM, where that could not be told when they were adopted.
+  const recorded = store.read((tx) => tx.attachments());
   const known = new Set(
     recorded.flatMap((attachment) => [
       ...unitsOf(attachment).map(({ vmmId }) => vmmId),

@@ -23,6 +23,8 @@ export interface SimulatedQemuOptions extends ShapeOptions {
   readonly state?: 'up' | 'booting' | 'not-started';
   /** What the host lets it have through VFIO: everything by default. */
   readonly functions?: readonly HostFunctionState[];
+  /** By default one that no thread of this host has. */
+  readonly cpuThread?: number;
 }
 
 /** An event as it goes over the wire, without its time. */
@@ -31,7 +33,7 @@ export interface SimulatedEvent {
   readonly data?: JsonObject;
 }
 
-/** Linux gives no thread a higher number. */
+/** Linux gives no thread this number or a higher one (proc_sys_kernel(5), `pid_max`). */
 const mostThreads = 2 ** 22;
 
 /**
@@ -44,7 +46,7 @@ export class SimulatedQemu {
   readonly machine: SimulatedMachine;
   readonly guest: SimulatedGuest;
   /** What tells this VM from every other: the thread of its first CPU. */
-  readonly #cpuThread = randomInt(1, mostThreads);
+  readonly #cpuThread: number;
   readonly #shape: MachineShape;
   readonly #words: MachineWords;
   readonly #tree: ObjectTree;
@@ -53,6 +55,7 @@ export class SimulatedQemu {
 
   constructor(options: SimulatedQemuOptions = {}) {
     const { name = 'simulated', clock = new VirtualClock(), state = 'up' } = options;
+    this.#cpuThread = options.cpuThread ?? randomInt(mostThreads, 2 * mostThreads);
     this.name = name;
     this.clock = clock;
     this.#shape = machineShape(options);
