@@ -1,5 +1,8 @@
+import { hasCode, VmplugError } from '../api/errors.ts';
 import type { ExchangeOptions, Hypervisor } from '../api/hypervisor.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
+import { withinLimits, type GaveUp } from '../hypervisors/qemu/qmp/limits.ts';
+import { Deadline } from '../operations/deadline.ts';
 import { connectSandbox } from '../sandbox/connect.ts';
 
 interface Held {
@@ -31,12 +34,30 @@ export class Connections implements AsyncDisposable {
     options: ExchangeOptions,
     work: (hypervisor: Hypervisor) => Promise<T>,
   ): Promise<T> {
-    const held = this.#take(sandbox, options);
+    const held = await this.#connected(sandbox, options);
     try {
       return await work(await held.hypervisor);
     } finally {
-      held.users -= 1;
-      if (held.users === 0) this.#linger(sandbox.name, held);
+      this.#leave(sandbox.name, held);
+    }
+  }
+
+  /** One that is being made for another caller is waited for within the own limits, and made anew when that one gave up. */
+  async #connected(sandbox: SandboxRecord, { timeoutMs, signal }: ExchangeOptions): Promise<Held> {
+    const deadline = new Deadline(timeoutMs, signal);
+    for (;;) {
+      const isJoined = this.#held.has(sandbox.name);
+      const held = this.#take(sandbox, deadline.exchange());
+      try {
+        await withinLimits(held.hypervisor, isJoined ? deadline.exchange() : {}, (why) =>
+          stillWaiting(sandbox, why),
+        );
+        return held;
+      } catch (error) {
+        this.#leave(sandbox.name, held);
+        const isOver = deadline.passed() || signal?.aborted === true;
+        if (!isJoined || isOver || !hasCode(error, 'aborted', 'monitor-busy', 'deadline-passed')) throw error;
+      }
     }
   }
 
@@ -68,6 +89,11 @@ export class Connections implements AsyncDisposable {
     return held;
   }
 
+  #leave(name: string, held: Held): void {
+    held.users -= 1;
+    if (held.users === 0) this.#linger(name, held);
+  }
+
   #linger(name: string, held: Held): void {
     if (this.#held.get(name) !== held) return;
     held.timer = setTimeout(() => void this.#close(name, held), this.#lingerMs);
@@ -79,4 +105,14 @@ export class Connections implements AsyncDisposable {
     const hypervisor = await held.hypervisor.catch(() => undefined);
     await hypervisor?.[Symbol.asyncDispose]();
   }
+}
+
+function stillWaiting({ name, socket }: SandboxRecord, { code, reason, cause }: GaveUp): VmplugError {
+  return new VmplugError(code === 'aborted' ? code : 'monitor-busy', {
+    action: 'reach the VM of',
+    subject: name,
+    reason: `${reason}; another operation is still connecting to ${socket}`,
+    hint: 'give it longer',
+    cause,
+  });
 }
