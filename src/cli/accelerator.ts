@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { waitForGuest } from '../../lab/guest/index.ts';
 import { cacheDirectory } from '../host/cache-directory.ts';
+import { spawnTied } from '../host/tied-process.ts';
 
 /** A kernel that runs under KVM at all answers well within this. */
 const kvmPatienceMs = 8000;
@@ -58,7 +58,7 @@ async function guestRuns(
 ): Promise<boolean> {
   const directory = mkdtempSync(join(tmpdir(), 'vmplug-kvm-'));
   const socket = join(directory, 'exec.sock');
-  const child = spawn(
+  const child = spawnTied(
     qemu,
     [
       ...['-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'q35', '-accel', 'kvm'],

@@ -1,15 +1,14 @@
-import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { VmplugError } from '../../api/errors.ts';
 import type { ExchangeOptions, VmmFacts } from '../../api/hypervisor.ts';
+import { spawnTied } from '../../host/tied-process.ts';
 import { stoppedArguments, type MachineArguments } from './command-line.ts';
 import { connectWhenUp } from './connect-when-up.ts';
 import { checkProgram } from './programs.ts';
 
 /**
  * Asks a QEMU what it can do with a machine that is yet to be started: starts one whose CPUs never
- * run, asks it, and ends it again. It ends with this process, whatever becomes of that (util-linux's
- * `setpriv`). Takes some 0.2 s.
+ * run, asks it, and ends it again. It ends with this process, whatever becomes of that. Takes some 0.2 s.
  * @throws VmplugError `missing-package`; `start-failed` with QEMU's own words; `deadline-passed`
  */
 export async function probeMachine(
@@ -18,10 +17,8 @@ export async function probeMachine(
 ): Promise<VmmFacts> {
   checkProgram(options.binary, vm);
   const words: Buffer[] = [];
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', options.binary, ...stoppedArguments(vm)], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  child.stderr.on('data', (bytes: Buffer) => words.push(bytes));
+  const child = spawnTied(options.binary, stoppedArguments(vm), { stdio: ['ignore', 'ignore', 'pipe'] });
+  child.stderr?.on('data', (bytes: Buffer) => words.push(bytes));
   const ended = new Promise<VmplugError>((resolve) => {
     child.once('error', (error) => resolve(failed(vm.name, error.message)));
     child.once('close', (code, signal) => {
