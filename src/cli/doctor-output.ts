@@ -1,12 +1,12 @@
 import type { Finding, PlannedStep } from '../manager/doctor/finding.ts';
 import { isOpen, planOf } from '../manager/doctor/finding.ts';
-import { print, printable, table } from './output.ts';
+import { print, printable, printTable } from './output.ts';
 
 /** What `vmplug doctor` says to people: who says what, why, and what is to be done, in order. */
 export function printFindings(findings: readonly Finding[], repair: boolean): void {
   const off = findings.filter(({ isNote }) => isNote !== true);
   if (off.length === 0) print('all is well');
-  else print(table(head, off.map(row)));
+  else printTable(head, off.map(row));
   for (const finding of findings) {
     print('');
     print(`${mark(finding)} ${aboutText(finding)}: ${printable(finding.what)}`);

@@ -5,7 +5,7 @@ import { deviceDocument } from './device-document.ts';
 import { shortAddress } from './guest-text.ts';
 import { hostSizeOf, type HostDevice } from '../api/host-device.ts';
 import { common, type CommonOptions } from './options.ts';
-import { print, printJson, size, table } from './output.ts';
+import { print, printJson, size, printTable } from './output.ts';
 
 /** `vmplug ls` */
 export function addLs(program: Command): void {
@@ -31,7 +31,7 @@ export function addLs(program: Command): void {
       shortAddress(device),
       device.source,
     ]);
-    print(table(['ID', 'SANDBOX', 'DRIVER', 'STATE', 'EVIDENCE', 'SIZE', 'GUEST', 'SOURCE'], rows));
+    printTable(['ID', 'SANDBOX', 'DRIVER', 'STATE', 'EVIDENCE', 'SIZE', 'GUEST', 'SOURCE'], rows);
   });
 }
 

@@ -15,9 +15,9 @@ export function printJson(type: string, body: object): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Prints a line for people. */
-export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+/** Prints lines for people; what could upset a terminal is escaped. */
+export function print(lines: string): void {
+  process.stdout.write(`${lines.split('\n').map(visible).join('\n')}\n`);
 }
 
 /** Says what is being done, on a terminal only. */
@@ -31,8 +31,8 @@ export function note(text: string): void {
   process.stderr.write(`vmplug: ${text}\n`);
 }
 
-/** Columns as wide as their longest cell, two spaces apart; text that could upset a terminal is escaped. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Prints columns as wide as their longest cell, two spaces apart; text that could upset a terminal is escaped. */
+export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
   const cells = [head, ...rows.map((row) => row.map(printable))];
   const widths = head.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)));
   const lines = cells.map((row) =>
@@ -42,7 +42,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
       .trimEnd(),
   );
   const [first = '', ...rest] = lines;
-  return [styleText('bold', first), ...rest].join('\n');
+  process.stdout.write(`${[styleText('bold', first), ...rest].join('\n')}\n`);
 }
 
 /** Text on one line: control characters are escaped. */

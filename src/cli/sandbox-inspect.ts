@@ -4,7 +4,7 @@ import type { LiveView, SandboxView } from '../manager/views.ts';
 import { deviceDocument } from './device-document.ts';
 import { errorDocument } from './errors.ts';
 import { common, timed, type TimedOptions } from './options.ts';
-import { print, printJson } from './output.ts';
+import { print, printable, printJson } from './output.ts';
 import { sandboxDocument, vmmText } from './sandbox-document.ts';
 
 /** `vmplug sandbox inspect` */
@@ -47,7 +47,7 @@ function viewDocument({ record, life, attachments, live, problem }: SandboxView)
 function printView({ record, life, attachments, live, problem }: SandboxView): void {
   print(`${record.name}  ${vmmText(record)}`);
   print(`  process  ${record.process?.pid ?? 'not known'} (${life})`);
-  print(`  socket   ${record.socket}`);
+  print(`  socket   ${printable(record.socket)}`);
   print(`  devices  ${attachments.length}`);
   if (live === undefined) {
     print(`  no answer: ${problem?.reason ?? ''}`);

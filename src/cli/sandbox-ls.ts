@@ -3,7 +3,7 @@ import { readListing } from '../manager/listing.ts';
 import { lifeOf } from '../sandbox/life.ts';
 import { stateDirectory } from '../sandbox/directories.ts';
 import { common, type CommonOptions } from './options.ts';
-import { print, printJson, table } from './output.ts';
+import { print, printJson, printTable } from './output.ts';
 import { sandboxDocument, vmmText } from './sandbox-document.ts';
 
 /** `vmplug sandbox ls` */
@@ -33,6 +33,6 @@ export function addSandboxLs(sandbox: Command): void {
       vmmText(record),
       record.socket,
     ]);
-    print(table(['NAME', 'VM', 'DEVICES', 'ORIGIN', 'VMM', 'SOCKET'], rows));
+    printTable(['NAME', 'VM', 'DEVICES', 'ORIGIN', 'VMM', 'SOCKET'], rows);
   });
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { V1Imported } from '../manager/v1/import.ts';
 import { stateDirectory } from '../sandbox/directories.ts';
 import { common, interruptible, timed, type TimedOptions } from './options.ts';
-import { print, printable, printJson, table } from './output.ts';
+import { print, printable, printJson, printTable } from './output.ts';
 import { sandboxDocument } from './sandbox-document.ts';
 
 interface ImportFlags extends TimedOptions {
@@ -64,7 +64,7 @@ function printImported({ sandbox, containers, devices, skipped }: V1Imported): v
       String(state.AttachCount),
       info?.HostPath === '' ? '-' : (info?.HostPath ?? '-'),
     ]);
-    print(table(['ID', 'KIND', 'REFS', 'ATTACHED', 'HOST PATH'], rows));
+    printTable(['ID', 'KIND', 'REFS', 'ATTACHED', 'HOST PATH'], rows);
   }
   const incomplete = devices.filter(({ lost }) => lost.length > 0);
   if (incomplete.length > 0) print('v1 did not keep, so it has to be found again when it is needed:');
