@@ -6,6 +6,7 @@ import { generationOf } from '../api/names.ts';
 import type { OperationRecord } from '../api/operation.ts';
 import { placeKey, type Bus } from '../api/place.ts';
 import { unitsOf } from '../api/plan.ts';
+import type { SandboxRecord } from '../api/sandbox.ts';
 import { deviceNeeds } from '../devices/kinds.ts';
 import type { Claims, Transaction } from '../store/store.ts';
 import type { AttachRequest, DecidedRequest } from './attach-request.ts';
@@ -51,7 +52,7 @@ export type EntryContext = Pick<OperationContext, 'sandbox' | 'owner'> & {
  * Plans an attach and enters it in the records: attachment, claims, places, operation.
  * @param names of devices that others may have plugged
  * @throws VmplugError `already-attached`, `claimed-elsewhere`, `no-free-place`, `bus-not-hotpluggable`,
- *   `tag-in-use`, `mac-in-use`
+ *   `tag-in-use`, `mac-in-use`; `sandbox-not-found` when the sandbox has been forgotten meanwhile
  */
 export function enter(
   tx: Transaction & Claims,
@@ -62,6 +63,7 @@ export function enter(
   watch: Stopwatch,
   names: GuestNames = noNames,
 ): Begun {
+  refuseForgotten(tx, context.sandbox);
   const name = nextName(tx, request);
   // Before a place is looked for: the device itself may have the last one.
   refuseSecond(tx, context.sandbox.name, host, name.id);
@@ -77,6 +79,17 @@ export function enter(
   }
   const operation = openOperation(tx, attachment, 'attach', context.owner, request.timeoutMs);
   return { attachment, operation };
+}
+
+/** Another VM may have been given the name since. */
+function refuseForgotten(tx: Transaction, { name, createdAt }: SandboxRecord): void {
+  if (tx.sandbox(name)?.createdAt === createdAt) return;
+  throw new VmplugError('sandbox-not-found', {
+    action: 'attach to',
+    subject: name,
+    reason: 'it was forgotten while its VM was looked at; nothing was sent',
+    hint: 'vmplug sandbox ls lists what there is',
+  });
 }
 
 /** The attachment as it will be: its place, its names in the VM, its steps. */

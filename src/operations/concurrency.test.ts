@@ -101,3 +101,20 @@ test('settling while others attach and detach takes nothing from them', async ()
   await Promise.all(['a', 'b', 'c', 'd'].map(cycle));
   bench.expectNothingLeft('a');
 });
+
+test.each(['forgotten', 'forgotten, and another VM was given its name'])(
+  'a sandbox that is %s while an attach looks at its VM: nothing is sent',
+  async (how) => {
+    const bench = new Bench(kept.store);
+    bench.onProgress = () => {
+      kept.store.write((tx) => {
+        tx.deleteSandbox('vm1');
+        if (how !== 'forgotten') tx.putSandbox({ ...bench.sandbox, createdAt: 2 });
+      });
+    };
+    const error = await errorOf(bench.attach('a'));
+    expect(error).toMatchObject({ code: 'sandbox-not-found', subject: 'vm1' });
+    expect(bench.machine.log.map(({ command }) => command.execute)).toEqual([]);
+    expect(kept.store.read((tx) => [tx.attachments(), tx.holders('file:1:a')])).toEqual([[], []]);
+  },
+);
