@@ -19,7 +19,8 @@ export interface CliResult {
   json<T = Record<string, unknown>>(): T;
 }
 
-const vmplugProgram = join(dirname(dirname(fileURLToPath(import.meta.url))), 'bin/vmplug');
+/** The command line, as it is in a checkout. */
+export const vmplugProgram = join(dirname(dirname(fileURLToPath(import.meta.url))), 'bin/vmplug');
 
 /**
  * A state directory of its own with the command line on it, as a user has it: every command is

@@ -16,7 +16,8 @@ export function addDoctor(program: Command): void {
     .description(
       'compare what is wanted and recorded with what the VMs and this host have, and say what to do',
     )
-    .option('--repair', 'do it, as far as it can be done from here; without it nothing is changed');
+    .option('--repair', 'do it, as far as it can be done from here; without it nothing is changed')
+    .addHelpText('after', '\nExits with 1 when something is left to be mended.');
   timed(command, '5s', 'how long to wait for each VM');
   common(command).action(async (flags: DoctorFlags) => {
     const findings = await examineAll(flags);
