@@ -6,7 +6,7 @@ import type { SandboxRecord } from '../api/sandbox.ts';
 import { ownIdentity } from '../host/process-identity.ts';
 import { hostSysfs, type HostSysfs } from '../host/vfio/host-sysfs.ts';
 import { attach, planAttach } from '../operations/attach.ts';
-import type { OperationContext } from '../operations/context.ts';
+import { questionMs, type OperationContext } from '../operations/context.ts';
 import { detach } from '../operations/detach.ts';
 import type { Detached } from '../operations/detached.ts';
 import type { LeaseContext } from '../operations/leases.ts';
@@ -250,7 +250,7 @@ export class Vmplug implements AsyncDisposable {
       return await this.#connections.use(sandbox, limits(options), async (hypervisor) => {
         this.#keepFacts(sandbox, hypervisor.facts);
         const context = this.#context(sandbox, hypervisor);
-        await settleSandbox(context);
+        await settleSandbox(context, questionMs(limits(options).timeoutMs));
         await giveBackGroups(this.#leases);
         return work(context);
       });

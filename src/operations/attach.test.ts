@@ -130,6 +130,30 @@ describe('pain 36: an outcome that nobody knows is asked for, not repeated', () 
     bench.expectSettled();
   });
 
+  test('a VMM that has left a command unanswered is waited for only shortly when it is asked', async () => {
+    const bench = new Bench(kept.store);
+    bench.machine.fail({ on: 'device_add', do: 'no-answer', executed: true, waitMs: 1 });
+    bench.machine.fail({ on: 'inventory', do: 'no-answer', executed: true });
+    const started = performance.now();
+    expect((await errorOf(bench.attach('a'))).code).toBe('outcome-unknown');
+    expect(performance.now() - started).toBeLessThan(20_000);
+    expect(bench.attachments()).toMatchObject([{ state: 'unknown' }]);
+    await bench.settle();
+    expect(bench.attachments()).toMatchObject([{ state: 'attached' }]);
+  }, 60_000);
+
+  test('questions before anything is sent wait no longer than the caller, or a little', async () => {
+    const bench = new Bench(kept.store);
+    const { id } = await bench.attach('b');
+    bench.machine.fail({ on: 'status', do: 'no-answer', executed: true, times: 2 });
+    const started = performance.now();
+    const limits = { timeoutMs: 1 };
+    const ends = await Promise.all([errorOf(bench.attach('a', limits)), errorOf(bench.detach(id, limits))]);
+    expect(ends).toMatchObject([{ code: 'deadline-passed' }, { code: 'deadline-passed' }]);
+    expect(performance.now() - started).toBeLessThan(20_000);
+    expect(bench.attachments()).toMatchObject([{ id, state: 'attached' }]);
+  }, 60_000);
+
   test('an undo that goes wrong is settled by asking too', async () => {
     const bench = new Bench(kept.store);
     bench.machine.fail({ on: 'device_add', do: 'refuse', text: 'no' });

@@ -8,7 +8,7 @@ import { begin, nextName, plan, refuseSecond, takePlaces, type Begun } from './a
 import { servedDevice } from './back-end-errors.ts';
 import { conclude, giveUp } from './attach-end.ts';
 import type { AttachRequest, DecidedRequest } from './attach-request.ts';
-import { vmmPatienceMs, type OperationContext } from './context.ts';
+import { questionMs, vmmPatienceMs, type OperationContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { bindGroup, giveBackAfter } from './group-drivers.ts';
 import { namesInGuest, refuseTakenName } from './guest-names.ts';
@@ -106,7 +106,7 @@ async function prepare(
   watch.lap('resolve');
   const request = { ...wanted, driver: driverFor(host, wanted.driver, context.hypervisor.facts) };
   checkDevice({ driver: request.driver, host, options: request.options }, context.hypervisor.facts);
-  const limits = new Deadline(vmmPatienceMs, request.signal).exchange();
+  const limits = new Deadline(questionMs(request.timeoutMs), request.signal).exchange();
   const [status, buses, names, peerChecks] = await Promise.all([
     context.hypervisor.status(limits),
     context.hypervisor.buses(limits),

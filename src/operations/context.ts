@@ -24,3 +24,14 @@ export interface OperationContext {
  * the VMM is in trouble, and one that was sent must not be given up while it may still work.
  */
 export const vmmPatienceMs = 30_000;
+
+/** The least time for questions to the VMM that change nothing, in milliseconds. */
+const leastQuestionMs = 5_000;
+
+/**
+ * For how many milliseconds a VMM is asked what changes nothing, for a caller who waits `timeoutMs` for its
+ * guest: a slow machine is given a little, and one that hangs costs the caller no more than that.
+ */
+export function questionMs(timeoutMs: number): number {
+  return Math.min(vmmPatienceMs, Math.max(timeoutMs, leastQuestionMs));
+}

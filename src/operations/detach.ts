@@ -1,8 +1,9 @@
 import type { AttachmentRecord, AttachmentState } from '../api/attachment.ts';
 import { hasCode, VmplugError } from '../api/errors.ts';
+import type { ExchangeOptions } from '../api/hypervisor.ts';
 import type { OperationRecord } from '../api/operation.ts';
 import { unitsOf } from '../api/plan.ts';
-import { vmmPatienceMs, type OperationContext } from './context.ts';
+import { questionMs, type OperationContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { notFreed, notReleased, refusedByVmm, type UnplugEnd } from './detach-errors.ts';
 import { forgetAttachment } from './forget-attachment.ts';
@@ -32,8 +33,9 @@ export interface DetachRequest {
  */
 export async function detach(context: OperationContext, request: DetachRequest): Promise<Detached> {
   const watch = new Stopwatch();
-  const status = await context.hypervisor.status({ timeoutMs: vmmPatienceMs });
-  if (status === 'paused' && (await vmHas(context, request.device))) {
+  const limits = { timeoutMs: questionMs(request.timeoutMs) };
+  const status = await context.hypervisor.status(limits);
+  if (status === 'paused' && (await vmHas(context, request.device, limits))) {
     throw paused(context.sandbox.name, request.device);
   }
   watch.lap('resolve');
@@ -48,10 +50,14 @@ export async function detach(context: OperationContext, request: DetachRequest):
 }
 
 /** Whether the VM has any of a device: what it has not needs no guest to let go of it. */
-async function vmHas({ store, hypervisor }: OperationContext, device: string): Promise<boolean> {
+async function vmHas(
+  { store, hypervisor }: OperationContext,
+  device: string,
+  limits: ExchangeOptions,
+): Promise<boolean> {
   const attachment = store.read((tx) => tx.attachment(device));
   if (attachment === undefined) return true;
-  const { devices } = await hypervisor.inventory({ timeoutMs: vmmPatienceMs });
+  const { devices } = await hypervisor.inventory(limits);
   return unitsOf(attachment).some(({ vmmId }) => devices.includes(vmmId));
 }
 

@@ -1,5 +1,5 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
-import { hasCode } from '../api/errors.ts';
+import { hasCode, VmplugError } from '../api/errors.ts';
 import { weaker } from '../api/evidence.ts';
 import type { Inventory } from '../api/hypervisor.ts';
 import { backendNames, handsOver, unitsOf } from '../api/plan.ts';
@@ -20,15 +20,19 @@ export type Settled = 'attached' | 'released' | 'detaching' | 'gone';
  * Settles every attachment of the sandbox that no living operation works on and whose state
  * is not certain, by asking the VMM what it has. Nothing is repeated blindly. A device whose
  * back end the VMM does not give up yet stays as it is, and is left out of the result.
+ * @param patienceMs milliseconds for the VMM to say what it has
  * @throws VmplugError what the VMM throws; what is settled by then stays settled
  */
-export async function settleSandbox(context: OperationContext): Promise<Map<string, Settled>> {
+export async function settleSandbox(
+  context: OperationContext,
+  patienceMs = vmmPatienceMs,
+): Promise<Map<string, Settled>> {
   const open = context.store.read((tx) =>
     tx.unsettledAttachments(context.sandbox.name).filter(({ id }) => runningOperation(tx, id) === undefined),
   );
   const settled = new Map<string, Settled>();
   if (open.length === 0) return settled;
-  const inventory = await context.hypervisor.inventory({ timeoutMs: vmmPatienceMs });
+  const inventory = await context.hypervisor.inventory({ timeoutMs: patienceMs });
   for (const attachment of open) {
     try {
       // Without waiting: this runs before the operations on other devices.
@@ -42,7 +46,11 @@ export async function settleSandbox(context: OperationContext): Promise<Map<stri
 }
 
 /** Settles one attachment; `undefined` when somebody else has begun to work on it. */
-export async function settleAttachment(context: OperationContext, id: string): Promise<Settled | undefined> {
+export async function settleAttachment(
+  context: OperationContext,
+  id: string,
+  patienceMs = vmmPatienceMs,
+): Promise<Settled | undefined> {
   const { attachment, isBusy } = context.store.read((tx) => ({
     attachment: tx.attachment(id),
     isBusy: runningOperation(tx, id) !== undefined,
@@ -50,7 +58,7 @@ export async function settleAttachment(context: OperationContext, id: string): P
   if (attachment === undefined) return 'released';
   if (isBusy) return undefined;
   try {
-    const inventory = await context.hypervisor.inventory({ timeoutMs: vmmPatienceMs });
+    const inventory = await context.hypervisor.inventory({ timeoutMs: patienceMs });
     return await settle(context, attachment, inventory);
   } catch (error) {
     if (!hasCode(error, 'vm-gone', 'vm-replaced', 'outcome-unknown') || !(await vmHasEnded(context)))
@@ -60,17 +68,22 @@ export async function settleAttachment(context: OperationContext, id: string): P
   }
 }
 
+/** Milliseconds for a VMM to say what it has when it has just left a command unanswered. */
+const afterSilenceMs = 2_000;
+
 /**
  * Settles one attachment after its operation broke with `error`; `undefined` when that cannot be
- * done now. A VMM that has just left a question unanswered is not asked another one: the caller
- * has waited long enough, and the next command settles it.
+ * done now. A VMM that has just left a question unanswered is not asked another one, and one that left a
+ * command unanswered is asked shortly: the caller has waited long enough, and the next command settles it.
  */
 export async function settleAfter(
   context: OperationContext,
   id: string,
   error: unknown,
 ): Promise<Settled | undefined> {
-  return isSilence(error) ? undefined : settleAttachment(context, id).catch(() => undefined);
+  if (isSilence(error)) return undefined;
+  const wasSilent = error instanceof VmplugError && isSilence(error.cause);
+  return settleAttachment(context, id, wasSilent ? afterSilenceMs : vmmPatienceMs).catch(() => undefined);
 }
 
 /** Whether an operation broke because the VMM left a question unanswered. */
