@@ -1,5 +1,5 @@
 import type { AttachmentRecord } from '../api/attachment.ts';
-import { VmplugError } from '../api/errors.ts';
+import { hasCode, VmplugError } from '../api/errors.ts';
 import type { HostDevice } from '../api/host-device.ts';
 import type { GuestNames, Hypervisor } from '../api/hypervisor.ts';
 import { generationOf } from '../api/names.ts';
@@ -72,7 +72,7 @@ export function enter(
   watch.lap('plan');
   refuseTakenName(tx, attachment, names);
   tx.putAttachment(attachment);
-  tx.claim(host.identities, attachment.id, attachment.sandbox);
+  bySource(tx, host, () => tx.claim(host.identities, attachment.id, attachment.sandbox));
   takePlaces(tx, attachment);
   if (host.kind === 'block' && host.formatKey !== undefined) {
     tx.putImageFormat(host.formatKey, host.layers[0].format);
@@ -150,7 +150,36 @@ export function refuseSecond(
     action: 'attach',
     subject: source,
     reason: `${sandbox} has it already, as ${other.id}`,
-    hint: `vmplug inspect ${other.id} shows it; vmplug detach ${sandbox} ${other.id} takes it out`,
+    hint:
+      other.plan.staysUntilVmEnds === undefined
+        ? `vmplug inspect ${other.id} shows it; vmplug detach ${sandbox} ${other.id} takes it out`
+        : `vmplug inspect ${other.id} shows it; it stays until the VM ends`,
     facts: { holder: sandbox, device: other.id },
   });
+}
+
+/**
+ * Runs what claims or checks the identities of a host device; a clash is told by its source, with a way out
+ * that there is.
+ * @throws VmplugError as `Claims.claim`
+ */
+export function bySource(tx: Transaction, { source }: HostDevice, claims: () => void): void {
+  try {
+    claims();
+  } catch (error) {
+    if (!hasCode(error, 'already-attached', 'claimed-elsewhere')) throw error;
+    const holder = tx.attachment(String(error.facts['device']));
+    const stays = holder?.plan.staysUntilVmEnds !== undefined;
+    const { hint } = stays
+      ? { hint: `it stays there until the VM ends: vmplug sandbox stop ${holder.sandbox}` }
+      : error;
+    throw new VmplugError(error.code, {
+      action: 'attach',
+      subject: source,
+      reason: error.reason,
+      ...(hint === undefined ? {} : { hint }),
+      facts: { ...error.facts, key: error.subject },
+      cause: error,
+    });
+  }
 }

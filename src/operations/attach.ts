@@ -4,7 +4,7 @@ import type { HostDevice } from '../api/host-device.ts';
 import type { GuestNames } from '../api/hypervisor.ts';
 import type { Bus } from '../api/place.ts';
 import { checkDevice, driverFor } from '../devices/kinds.ts';
-import { begin, nextName, plan, refuseSecond, takePlaces, type Begun } from './attach-begin.ts';
+import { begin, bySource, nextName, plan, refuseSecond, takePlaces, type Begun } from './attach-begin.ts';
 import { servedDevice } from './back-end-errors.ts';
 import { conclude, giveUp } from './attach-end.ts';
 import type { AttachRequest, DecidedRequest } from './attach-request.ts';
@@ -85,7 +85,9 @@ export async function planAttach(
     const givenOut = tx.takenPlaces(context.sandbox.name);
     const draft = plan(context, request, host, buses, givenOut, name);
     refuseTakenName(tx, draft, names);
-    for (const identity of host.identities) tx.checkClaim(identity, draft.id, draft.sandbox);
+    bySource(tx, host, () => {
+      for (const identity of host.identities) tx.checkClaim(identity, draft.id, draft.sandbox);
+    });
     return { ...draft, timeline: watch.timeline() };
   });
 }

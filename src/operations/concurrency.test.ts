@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { HostDevice } from '../api/host-device.ts';
 import { placeKey } from '../api/place.ts';
-import { rootPorts } from '../hypervisors/simulated/index.ts';
+import { everyBus, rootPorts } from '../hypervisors/simulated/index.ts';
+import { planAttach } from './attach.ts';
 import { Bench, errorOf, testDisk, TestStore } from './bench.testing.ts';
+import { testPmem } from './hosts.testing.ts';
 
 let kept: TestStore;
 beforeEach(() => {
@@ -118,3 +121,30 @@ test.each(['forgotten', 'forgotten, and another VM was given its name'])(
     expect(kept.store.read((tx) => [tx.attachments(), tx.holders('file:1:a')])).toEqual([[], []]);
   },
 );
+
+test('what another sandbox has is called as it was given, and an nvdimm is not said to be detached there', async () => {
+  const [one, two] = ['vm1', 'vm2'].map((name) => new Bench(kept.store, { name, buses: everyBus() }));
+  if (one === undefined || two === undefined) throw new Error('no bench');
+  const disk = await one.attach('disk');
+  const pmem = await one.attach(testPmem('pmem'));
+  for (const plans of [false, true]) {
+    const context = two.context;
+    const request = (host: HostDevice): Promise<unknown> =>
+      plans
+        ? planAttach(context, { resolve: async () => host, options: {}, wait: 'live', timeoutMs: 5000 })
+        : two.attach(host);
+    expect(await errorOf(request(testDisk('disk')))).toMatchObject({
+      code: 'claimed-elsewhere',
+      subject: '/images/disk',
+      hint: expect.stringContaining(`vmplug detach vm1 ${disk.id}`),
+      facts: { holder: 'vm1', device: disk.id, key: 'file:1:disk' },
+    });
+    const error = await errorOf(request(testPmem('pmem')));
+    expect(error).toMatchObject({ code: 'claimed-elsewhere', subject: '/images/pmem' });
+    expect(error.hint).toContain('sandbox stop vm1');
+    expect(error.hint).not.toContain('detach');
+  }
+  const again = await errorOf(one.attach(testPmem('pmem')));
+  expect(again).toMatchObject({ code: 'already-attached', facts: { device: pmem.id } });
+  expect(again.hint).not.toContain('detach');
+});
