@@ -79,3 +79,15 @@ test('of another boot of this host every VM has ended, also one whose process wa
   expect(lifeOf(unknown)).toBe('unknown');
   expect(lifeOf({ ...unknown, boot: 'former' })).toBe('ended');
 });
+
+test('a VMM that does not answer is ended by its process when the time is over, not after twice of it', async () => {
+  using store = SqliteStore.open(directory);
+  const silent = await startScriptedQmp({ onConnect: () => undefined });
+  const hung = { ...sandbox, socket: silent.path };
+  store.write((tx) => tx.putSandbox(hung));
+  const started = performance.now();
+  await stopSandbox(store, hung, { timeoutMs: 1000 });
+  expect(performance.now() - started).toBeLessThan(1900);
+  expect(lifeOf(hung)).toBe('ended');
+  await silent.close();
+});

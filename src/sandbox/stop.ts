@@ -37,10 +37,15 @@ export async function stopSandbox(
  */
 export async function endProcess(sandbox: SandboxRecord, options: ExchangeOptions): Promise<void> {
   if (lifeOf(sandbox) === 'ended') return;
+  const deadline = performance.now() + options.timeoutMs;
   await quit(sandbox, options);
-  if ((await lifeSoon(sandbox, options.timeoutMs)) !== 'ended') kill(sandbox);
-  if ((await lifeSoon(sandbox, options.timeoutMs)) !== 'ended') throw stillThere(sandbox);
+  const left = Math.max(deadline - performance.now(), 0);
+  if ((await lifeSoon(sandbox, left)) !== 'ended') kill(sandbox);
+  if ((await lifeSoon(sandbox, Math.max(options.timeoutMs, killedMs))) !== 'ended') throw stillThere(sandbox);
 }
+
+/** Milliseconds for the kernel to take away a process that was killed, at least. */
+const killedMs = 5_000;
 
 /**
  * Removes a sandbox from the records. With a VM that may still run, only when it has no

@@ -48,15 +48,20 @@ function changedPath(attachment: AttachmentRecord, path: string): Finding[] {
     key === undefined
       ? `${path} is gone from this host`
       : `${path} is another file by now than the one that was attached`;
+  const { sandbox, id, plan } = attachment;
+  const [leave, command] =
+    plan.staysUntilVmEnds === undefined
+      ? ['detach it', `vmplug detach ${sandbox} ${id}`]
+      : ['end the VM, which it cannot leave before', `vmplug sandbox stop ${sandbox}, when the VM may end`];
   return [
     {
       ...about(attachment),
       what,
       why: 'the VM goes on with the one that it opened, and what the guest writes goes there',
-      remedy: 'save in the guest what matters, then detach it; a new attach takes what is there by then',
+      remedy: `save in the guest what matters, then ${leave}; a new attach takes what is there by then`,
       plan: [
         person('save in the guest what matters: nothing but this VM may have that file any more'),
-        person(`vmplug detach ${attachment.sandbox} ${attachment.id}`),
+        person(command),
       ],
       truths: { recorded: attachment.state, host: key === undefined ? 'gone' : 'replaced' },
     },

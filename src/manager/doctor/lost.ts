@@ -1,9 +1,8 @@
 import type { VmplugError } from '../../api/errors.ts';
 import type { SandboxRecord } from '../../api/sandbox.ts';
-import { defaultHostPaths } from '../../host/host-paths.ts';
-import { isAlive, procStat } from '../../host/process-identity.ts';
 import { releaseAll } from '../../operations/settle.ts';
 import type { Store } from '../../store/store.ts';
+import { stoppedProcess } from '../stopped-process.ts';
 import { person, repairs, type Finding } from './finding.ts';
 
 /** What follows from a VM that has ended, that cannot be reached, or in whose place another one answers. */
@@ -68,11 +67,4 @@ function unreachable(sandbox: SandboxRecord, { reason, hint }: VmplugError): Fin
     truths: { vmm: 'does not answer', ...(pid === undefined ? {} : { host: `process ${pid} stopped` }) },
     repaired: false,
   };
-}
-
-/** The VMM's process, where it runs and is kept from running (proc_pid_stat(5): `T`, `t`). */
-function stoppedProcess({ process }: SandboxRecord): number | undefined {
-  if (process === undefined || !isAlive(process)) return undefined;
-  const state = procStat(process.pid, defaultHostPaths)?.state;
-  return state === 'T' || state === 't' ? process.pid : undefined;
 }

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { HostDevice } from '../../api/host-device.ts';
 import type { ManagedDeviceRecord } from '../../api/managed-device.ts';
 import { resolveSource } from '../../host/resolve-source.ts';
+import { everyBus } from '../../hypervisors/simulated/index.ts';
 import { Bench, TestStore } from '../../operations/bench.testing.ts';
 import { card, groupOfTwo, resolved } from '../../operations/leases.testing.ts';
 import { examine, examineSandbox } from './doctor.ts';
@@ -78,6 +79,17 @@ describe('this host', () => {
     expect(await look(true)).toMatchObject([
       { problem: 'host-changed', device: id, what: `${path} is gone from this host`, repaired: false },
     ]);
+  });
+
+  test('a file that was deleted under an nvdimm: it cannot be detached, so that is not the next step', async () => {
+    const there = new Bench(stores.store, { name: 'vm3', buses: everyBus() });
+    const path = image('memory');
+    const { id } = await there.attach(await resolveSource(`pmem:${path}`, {}));
+    rmSync(path);
+    const [found] = await examineSandbox(there.context, false);
+    expect(found).toMatchObject({ problem: 'host-changed', device: id });
+    expect(JSON.stringify(found)).not.toContain('vmplug detach');
+    expect(JSON.stringify(found?.plan)).toContain('vmplug sandbox stop vm3');
   });
 
   test('pain 45: an image that was replaced: the VM goes on with the old one, and that is said', async () => {
