@@ -45,3 +45,19 @@ test('a channel device', () => {
     '/dev/disk/by-id/x (0.0.0005)',
   );
 });
+
+test('disks on one SCSI controller are told apart in a column', () => {
+  const texts = [0, 1].map((lun) => {
+    const unit = {
+      transport: 'scsi',
+      bus: 'scsi0.0',
+      controller: 'scsi0',
+      channel: 0,
+      scsiId: 0,
+      lun,
+    } as const;
+    const guest = { pci: '0000:00:1e.0', scsi: `0:0:${lun}` };
+    return shortAddress({ guest, place: { ...unit, unplug: 'immediate' } });
+  });
+  expect(texts).toEqual(['0000:00:1e.0 0:0:0', '0000:00:1e.0 0:0:1']);
+});

@@ -17,7 +17,9 @@ export function addressText({ guest, place }: Placed): string {
 /** As {@link addressText}, in the width of a column. */
 export function shortAddress({ guest, place }: Placed): string {
   const { pci, scsi, ccw, pmem, tag, mac } = guest;
-  return tag ?? mac ?? pci ?? scsi ?? ccw ?? pmem ?? (placeText(place) || '-');
+  // Of disks on one controller the PCI address is the same.
+  const onController = scsi === undefined || pci === undefined ? scsi : `${pci} ${scsi}`;
+  return tag ?? mac ?? onController ?? pci ?? ccw ?? pmem ?? (placeText(place) || '-');
 }
 
 /**

@@ -86,8 +86,8 @@ test('a VMM that does not answer is ended by its process when the time is over, 
   const hung = { ...sandbox, socket: silent.path };
   store.write((tx) => tx.putSandbox(hung));
   const started = performance.now();
-  await stopSandbox(store, hung, { timeoutMs: 1000 });
-  expect(performance.now() - started).toBeLessThan(1900);
+  await stopSandbox(store, hung, { timeoutMs: 3000 });
+  expect(performance.now() - started).toBeLessThan(5500);
   expect(lifeOf(hung)).toBe('ended');
   await silent.close();
 });
