@@ -70,8 +70,8 @@ export interface Inventory {
   readonly backends: readonly string[];
 }
 
-/** A device that somebody else plugged into the running VM. */
-export interface ForeignDevice {
+/** A device in a VM as the VMM tells of it, whoever plugged it. */
+export interface PluggedDevice {
   /** Empty when it was made without one. */
   readonly id: string;
   /** The VMM's name of what it is: `virtio-blk-pci`. */
@@ -139,7 +139,9 @@ export interface Hypervisor extends AsyncDisposable {
   observe(vmmId: string, place: Place, options: ObserveOptions): Promise<Observation>;
   inventory(options: ExchangeOptions): Promise<Inventory>;
   /** What was plugged while it runs and does not carry our prefix; missing where a VMM cannot tell. */
-  foreignDevices?(options: ExchangeOptions): Promise<readonly ForeignDevice[]>;
+  foreignDevices?(options: ExchangeOptions): Promise<readonly PluggedDevice[]>;
+  /** Those of `ids` that it has, with what they use of this host; missing where a VMM cannot tell. */
+  describeDevices?(ids: readonly string[], options: ExchangeOptions): Promise<readonly PluggedDevice[]>;
   /** The names that devices in the VM have, whoever plugged them; as far as the VMM tells. */
   guestNames(options: ExchangeOptions): Promise<GuestNames>;
   /** Whether this refusal of a release means that there is nothing left to release. */

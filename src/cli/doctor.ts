@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { VmplugError } from '../api/errors.ts';
 import { isOpen, planOf, type Finding } from '../manager/doctor/finding.ts';
 import { stateDirectory } from '../sandbox/directories.ts';
 import { common, timed, type TimedOptions } from './options.ts';
@@ -7,6 +8,7 @@ import { printJson } from './output.ts';
 
 interface DoctorFlags extends TimedOptions {
   readonly repair?: true;
+  readonly release?: readonly string[];
 }
 
 /** `vmplug doctor` */
@@ -17,9 +19,14 @@ export function addDoctor(program: Command): void {
       'compare what is wanted and recorded with what the VMs and this host have, and say what to do',
     )
     .option('--repair', 'do it, as far as it can be done from here; without it nothing is changed')
+    .option(
+      '--release <device...>',
+      'with --repair: let the guest let go of SANDBOX/DEVICE, which doctor found in no record',
+    )
     .addHelpText('after', '\nExits with 1 when something is left to be mended.');
   timed(command, '5s', 'how long to wait for each VM');
   common(command).action(async (flags: DoctorFlags) => {
+    if (flags.release !== undefined && flags.repair === undefined) throw releaseAlone(flags.release);
     const findings = await examineAll(flags);
     const ok = !findings.some(isOpen);
     if (!ok) process.exitCode = 1;
@@ -41,6 +48,15 @@ async function examineAll(flags: DoctorFlags): Promise<Finding[]> {
   const wasDamaged = ofState.some(({ problem }) => problem === 'state-damaged');
   if (wasDamaged && !repair) return ofState;
   await using vmplug = Vmplug.open({ stateDir });
-  const limits = { repair, keepOrphans: wasDamaged, timeoutMs: flags.timeout };
-  return [...ofState, ...(await vmplug.doctor(limits))];
+  const { release = [], timeout: timeoutMs } = flags;
+  return [...ofState, ...(await vmplug.doctor({ repair, release, timeoutMs }))];
+}
+
+function releaseAlone(release: readonly string[]): VmplugError {
+  return new VmplugError('invalid-argument', {
+    action: 'release',
+    subject: release.join(' '),
+    reason: 'without --repair doctor changes nothing',
+    hint: 'add --repair',
+  });
 }

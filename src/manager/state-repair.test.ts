@@ -77,11 +77,19 @@ test('a damaged one is restored from its backup, and the VM says what is still t
   expect(findings.map(({ what }) => what).join()).toContain('not all of attachments could be read');
 
   await using vmplug = Vmplug.open({ stateDir });
-  const settled = await vmplug.doctor({ ...limits, repair: true, keepOrphans: true });
+  const settled = await vmplug.doctor({ ...limits, repair: true });
   // What was detached after the backup was made is not in the VM, and goes; what came after it is named and left.
   expect(vmplug.list('vm')).toMatchObject([{ id: kept, state: 'attached' }]);
-  expect(settled.filter(({ problem }) => problem === 'orphan-device')).toMatchObject([
-    { device: later, repaired: false },
-  ]);
-  expect(qemu.vm.machine.devices.map(({ id }) => id)).toContain(later);
+  const what = expect.stringContaining(`using ${join(directory, 'later')}`);
+  const named = { problem: 'orphan-device', device: later, what, repaired: false };
+  const devices = (): string[] => qemu.vm.machine.devices.map(({ id }) => id);
+  expect(settled.filter(({ problem }) => problem === 'orphan-device')).toMatchObject([named]);
+  expect(await vmplug.doctor({ ...limits, repair: true })).toMatchObject([named]);
+  expect(devices()).toContain(later);
+
+  await vmplug.doctor({ ...limits, repair: true, release: [`vm/${later}`] });
+  await expect.poll(devices, { timeout: 15_000 }).not.toContain(later);
+  const released = await vmplug.doctor({ ...limits, repair: true });
+  expect(released).toMatchObject([{ problem: 'orphan-backend', device: later, repaired: true }]);
+  expect(await vmplug.doctor(limits)).toEqual([]);
 });

@@ -56,7 +56,7 @@ function restored(what: string, file: string, { aside, hasBackup, lost, ...kept 
       problem: 'not-recovered',
       what: text,
       remedy:
-        'run vmplug doctor: it shows VMs and devices that are in no record, and doctor --repair lets go of those devices; until then QEMU keeps their images locked',
+        'run vmplug doctor: it shows VMs and devices that are in no record; such a device stays in its VM, where QEMU keeps its image locked, until it is released by name',
       repaired: false,
     })),
   ];

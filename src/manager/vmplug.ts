@@ -230,7 +230,10 @@ export class Vmplug implements AsyncDisposable {
     }
   }
 
-  /** Compares the records with the VMs, and mends what is off when asked to. */
+  /**
+   * Compares the records with the VMs, and mends what is off when asked to.
+   * @throws VmplugError as {@link examineAll}
+   */
   async doctor(options: DoctorOptions = {}): Promise<Finding[]> {
     const use: Examined['use'] = (sandbox, work) =>
       this.#connections.use(sandbox, limits(options), (hypervisor) =>

@@ -1,7 +1,7 @@
 import type {
   DeviceEvent,
   ExchangeOptions,
-  ForeignDevice,
+  PluggedDevice,
   GuestNames,
   Hypervisor,
   Inventory,
@@ -20,7 +20,7 @@ import { descriptorSender } from '../../host/sys/send-descriptor.ts';
 import { submitChecked } from './checked-peer.ts';
 import { DeviceModels } from './device-models.ts';
 import { discoverBuses } from './discover.ts';
-import { readForeignDevices } from './foreign-devices.ts';
+import { readForeignDevices, readNamedDevices } from './plugged-devices.ts';
 import { readGuestNames } from './guest-names.ts';
 import { readInventory } from './inventory.ts';
 import { LiveBuses } from './live-buses.ts';
@@ -182,8 +182,12 @@ export class QemuHypervisor implements Hypervisor {
     return readInventory((commands, limits) => this.submit(commands, limits), options);
   }
 
-  async foreignDevices(options: ExchangeOptions): Promise<readonly ForeignDevice[]> {
+  async foreignDevices(options: ExchangeOptions): Promise<readonly PluggedDevice[]> {
     return readForeignDevices((commands, limits) => this.submit(commands, limits), options);
+  }
+
+  async describeDevices(ids: readonly string[], options: ExchangeOptions): Promise<readonly PluggedDevice[]> {
+    return readNamedDevices((commands, limits) => this.submit(commands, limits), ids, options);
   }
 
   async guestNames(options: ExchangeOptions): Promise<GuestNames> {

@@ -1,7 +1,7 @@
 import type {
   DeviceEvent,
   ExchangeOptions,
-  ForeignDevice,
+  PluggedDevice,
   GuestNames,
   Hypervisor,
   Inventory,
@@ -18,7 +18,7 @@ import type { Bus, Place } from '../../api/place.ts';
 import type { Command } from '../../api/plan.ts';
 import { vfioRefusalOf } from '../qemu/vfio-refusals.ts';
 import type { FaultKind } from './faults.ts';
-import { foreignDevice } from './foreign-device.ts';
+import { pluggedDevice } from './plugged-device.ts';
 import { guestAddress } from './guest-address.ts';
 import { givenUp, lost, means, Refusal, refused, unsent, vmGone } from './simulated-errors.ts';
 import type { SimulatedMachine } from './simulated-machine.ts';
@@ -118,9 +118,15 @@ export class SimulatedHypervisor implements Hypervisor {
     }));
   }
 
-  async foreignDevices(options: ExchangeOptions): Promise<readonly ForeignDevice[]> {
+  async foreignDevices(options: ExchangeOptions): Promise<readonly PluggedDevice[]> {
     return this.#exchange('foreignDevices', options, () =>
-      this.machine.devices.filter(({ id }) => !id.startsWith(ownPrefix)).map(foreignDevice),
+      this.machine.devices.filter(({ id }) => !id.startsWith(ownPrefix)).map(pluggedDevice),
+    );
+  }
+
+  async describeDevices(ids: readonly string[], options: ExchangeOptions): Promise<readonly PluggedDevice[]> {
+    return this.#exchange('describeDevices', options, () =>
+      this.machine.devices.filter(({ id }) => ids.includes(id)).map(pluggedDevice),
     );
   }
 

@@ -9,13 +9,14 @@ import type { Finding } from './finding.ts';
 import { leftLeases } from './leases.ts';
 import { leftovers } from './leftovers.ts';
 import { examineLost } from './lost.ts';
+import { parseRelease } from './release.ts';
 import { withWhoIsWaitedFor } from '../waiting-errors.ts';
 
 export interface DoctorOptions extends CallOptions {
   /** Mends what is off; without it nothing is changed. */
   readonly repair?: boolean;
-  /** Leaves devices that are in no record in the VM. */
-  readonly keepOrphans?: boolean;
+  /** What is to leave its VM although it is in no record, as `SANDBOX/DEVICE`; only what is named does. */
+  readonly release?: readonly string[];
 }
 
 /** What there is to look at, and how. */
@@ -27,16 +28,21 @@ export interface Examined {
   use(sandbox: SandboxRecord, work: (context: OperationContext) => Promise<Finding[]>): Promise<Finding[]>;
 }
 
-/** Every sandbox, one after the other, and then what belongs to none. */
+/**
+ * Every sandbox, one after the other, and then what belongs to none.
+ * @throws VmplugError as {@link parseRelease}, before anything is done
+ */
 export async function examineAll(examined: Examined, options: DoctorOptions): Promise<Finding[]> {
   const { store, stateDir, leases } = examined;
-  const { repair = false, keepOrphans } = options;
+  const { repair = false, release = [] } = options;
+  const { sandboxes, released } = store.read((tx) => ({
+    sandboxes: tx.sandboxes(),
+    released: release.map((text) => parseRelease(tx, text)),
+  }));
   const findings: Finding[] = [];
-  for (const sandbox of store.read((tx) => tx.sandboxes())) {
+  for (const sandbox of sandboxes) {
     try {
-      findings.push(
-        ...(await examined.use(sandbox, (context) => examineSandbox(context, repair, keepOrphans))),
-      );
+      findings.push(...(await examined.use(sandbox, (context) => examineSandbox(context, repair, released))));
     } catch (error) {
       const known = await withWhoIsWaitedFor(store, sandbox.name, error);
       if (!(known instanceof VmplugError)) throw known;

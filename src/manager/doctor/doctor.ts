@@ -4,6 +4,7 @@ import type { Finding } from './finding.ts';
 import { foreignDevices } from './foreign.ts';
 import { changedHosts } from './host.ts';
 import { orphans } from './orphans.ts';
+import type { Release } from './release.ts';
 import { unsettled } from './unsettled.ts';
 import { vanished } from './vanished.ts';
 import { miscounted } from './wanted.ts';
@@ -12,27 +13,27 @@ import { miscounted } from './wanted.ts';
 export async function examineSandbox(
   context: OperationContext,
   repair: boolean,
-  keepOrphans?: boolean,
+  released: readonly Release[] = [],
 ): Promise<Finding[]> {
-  return [...(await examine(context, repair, keepOrphans)), ...changedHosts(context)];
+  return [...(await examine(context, repair, released)), ...changedHosts(context)];
 }
 
 /**
  * Looks at a sandbox whose VM answers, compares what is wanted, recorded and in the VMM, and mends what is
  * off when asked to.
- * @param keepOrphans leaves devices that are in no record in the VM, because their record may be what was lost
+ * @param released devices that are in no record and are to leave all the same when it mends
  */
 export async function examine(
   context: OperationContext,
   repair: boolean,
-  keepOrphans = false,
+  released: readonly Release[] = [],
 ): Promise<Finding[]> {
   return [
     ...(await unsettled(context, repair)),
     ...(await vanished(context, repair)),
     ...miscounted(context),
     ...(await lostBackEnds(context)),
-    ...(await orphans(context, repair && !keepOrphans)),
+    ...(await orphans(context, repair, released)),
     ...(await foreignDevices(context)),
   ];
 }

@@ -1,4 +1,4 @@
-import type { ForeignDevice } from '../../api/hypervisor.ts';
+import type { PluggedDevice } from '../../api/hypervisor.ts';
 import { unitsOf } from '../../api/plan.ts';
 import { blockKey } from '../../host/device-number.ts';
 import { identityAt } from '../../host/disk/host-usage.ts';
@@ -24,12 +24,12 @@ export async function foreignDevices({ store, sandbox, hypervisor }: OperationCo
   });
 }
 
-function isSamePlace({ slot, isOnPort }: ForeignDevice, place: { readonly transport: string }): boolean {
+function isSamePlace({ slot, isOnPort }: PluggedDevice, place: { readonly transport: string }): boolean {
   return place.transport === 'pci' && (isOnPort || ('slot' in place && place.slot === slot));
 }
 
 /** Keys under which what a device uses of this host would be claimed. */
-function claimKeys({ uses }: ForeignDevice): string[] {
+function claimKeys({ uses }: PluggedDevice): string[] {
   return uses.flatMap((use) => {
     if (!use.startsWith('/')) return [`pci:${use}`];
     const identity = identityAt(use);
@@ -40,7 +40,7 @@ function claimKeys({ uses }: ForeignDevice): string[] {
 
 function finding(
   sandbox: string,
-  device: ForeignDevice,
+  device: PluggedDevice,
   claim: Claim | undefined,
   sharer: string | undefined,
 ): Finding {

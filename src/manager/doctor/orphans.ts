@@ -1,14 +1,23 @@
 import { hasCode } from '../../api/errors.ts';
-import type { Hypervisor } from '../../api/hypervisor.ts';
+import type { Hypervisor, PluggedDevice } from '../../api/hypervisor.ts';
 import { ownPrefix } from '../../api/names.ts';
 import { backendNames, unitsOf } from '../../api/plan.ts';
 import { orphanReleases } from '../../devices/orphan-releases.ts';
 import { vmmPatienceMs, type OperationContext } from '../../operations/context.ts';
 import { release } from '../../operations/run-plan.ts';
 import { person, repairs, type Finding } from './finding.ts';
+import { releasable, type Release } from './release.ts';
 
-/** What carries our prefix in the VM and is in no record: left by a lost state directory, say. */
-export async function orphans(context: OperationContext, repair: boolean): Promise<Finding[]> {
+/**
+ * What carries our prefix in the VM and is in no record: left by a lost or damaged state, or recorded in
+ * another state directory. Such a device may be what the guest works on: it stays unless its release was
+ * asked for by name. Repairing releases back ends that no device uses.
+ */
+export async function orphans(
+  context: OperationContext,
+  repair: boolean,
+  asked: readonly Release[] = [],
+): Promise<Finding[]> {
   const { store, sandbox, hypervisor } = context;
   const inventory = await hypervisor.inventory({ timeoutMs: vmmPatienceMs });
   // Of every sandbox: two may be one VM, where that could not be told when they were adopted.
@@ -25,25 +34,16 @@ export async function orphans(context: OperationContext, repair: boolean): Promi
   const backends = inventory.backends.filter(
     (name) => isOrphan(name) && name === baseName(name) && !devices.includes(name),
   );
+  const isAsked = (id: string): boolean =>
+    asked.some((each) => each.sandbox === sandbox.name && each.device === releasable(id));
+  const told = await describe(hypervisor, devices);
   if (repair) {
-    for (const id of devices) await askToLeave(hypervisor, id);
+    for (const id of devices.filter(isAsked)) await askToLeave(hypervisor, id);
     await release(hypervisor, backends.flatMap(orphanReleases));
   }
   const left = repair ? (await hypervisor.inventory({ timeoutMs: vmmPatienceMs })).backends : backends;
   return [
-    ...devices.map((id): Finding => ({
-      problem: 'orphan-device',
-      sandbox: sandbox.name,
-      device: id,
-      what: 'a device of ours that is in no record',
-      remedy: 'the guest is asked to let go of it; run doctor again to release its back end',
-      plan: [
-        repairs('ask the guest to let go of it'),
-        person('vmplug doctor --repair again, which releases its back end when it has left'),
-      ],
-      truths: { recorded: 'nothing', vmm: 'has it' },
-      repaired: false,
-    })),
+    ...devices.map((id) => orphanDevice(sandbox.name, id, told.get(id), repair && isAsked(id))),
     ...backends.map((name): Finding => ({
       problem: 'orphan-backend',
       sandbox: sandbox.name,
@@ -55,6 +55,48 @@ export async function orphans(context: OperationContext, repair: boolean): Promi
       repaired: !left.includes(name),
     })),
   ];
+}
+
+async function describe(
+  hypervisor: Hypervisor,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, PluggedDevice>> {
+  if (ids.length === 0) return new Map();
+  const told = (await hypervisor.describeDevices?.(ids, { timeoutMs: vmmPatienceMs })) ?? [];
+  return new Map(told.map((device) => [device.id, device]));
+}
+
+function orphanDevice(
+  sandbox: string,
+  id: string,
+  told: PluggedDevice | undefined,
+  isReleased: boolean,
+): Finding {
+  const model = told === undefined ? '' : ` (${told.model})`;
+  const using = told === undefined || told.uses.length === 0 ? '' : `, using ${told.uses.join(', ')}`;
+  const about = {
+    problem: 'orphan-device',
+    sandbox,
+    device: id,
+    what: `a device of ours${model}${using} that is in no record`,
+    truths: { recorded: 'nothing', vmm: 'has it' },
+    repaired: false,
+  } as const;
+  const again = person('vmplug doctor --repair, which releases its back end when it has left');
+  if (isReleased) {
+    return {
+      ...about,
+      remedy: 'the guest is asked to let go of it; run doctor --repair again to release its back end',
+      plan: [repairs('ask the guest to let go of it'), again],
+    };
+  }
+  const command = `vmplug doctor --repair --release ${sandbox}/${releasable(id)}`;
+  return {
+    ...about,
+    why: 'its record was lost, or another state directory has it: the guest may be working on it',
+    remedy: `it stays in the VM; when the guest does not use it, take it out: ${command}`,
+    plan: [person(`in the guest: unmount it, and end what uses it; then ${command}`), again],
+  };
 }
 
 /** A device that cannot leave stays; the next doctor finds it again. */

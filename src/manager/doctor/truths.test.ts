@@ -61,11 +61,11 @@ test('looking changes nothing, and says as a plan what repairing does', async ()
   expect(planOf(found)).toMatchObject([
     { device: stuck.id, by: 'repair', done: false },
     { device: vanished.id, by: 'repair', done: false },
-    { device: orphan.plan.vmmId, by: 'repair', done: false },
+    { device: orphan.plan.vmmId, by: 'person', done: false },
     { device: orphan.plan.vmmId, by: 'person', done: false },
   ]);
   expect(everything()).toEqual(was);
-  await look(true);
+  await examine(bench.context, true, [{ sandbox: 'vm1', device: orphan.plan.vmmId }]);
   await look(true);
   expect(await look(true)).toEqual([]);
 });

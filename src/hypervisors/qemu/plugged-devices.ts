@@ -1,4 +1,4 @@
-import type { ExchangeOptions, ForeignDevice } from '../../api/hypervisor.ts';
+import type { ExchangeOptions, PluggedDevice } from '../../api/hypervisor.ts';
 import type { JsonValue } from '../../api/json.ts';
 import { ownPrefix } from '../../api/names.ts';
 import { QomReader, type Batch } from './qom-reader.ts';
@@ -10,7 +10,7 @@ import { chardevReply, nodeFilesReply, readReply, type QomProperties } from './r
  * the host is told by its node's file, its character device's socket or its `host`.
  * @throws VmplugError `protocol-error`, and what the connection throws
  */
-export async function readForeignDevices(batch: Batch, options: ExchangeOptions): Promise<ForeignDevice[]> {
+export async function readForeignDevices(batch: Batch, options: ExchangeOptions): Promise<PluggedDevice[]> {
   const ask = new QomReader(batch, options);
   const folders = ['/machine/peripheral', '/machine/peripheral-anon'];
   const lists = await Promise.all(folders.map((path) => ask.list(path)));
@@ -24,6 +24,23 @@ export async function readForeignDevices(batch: Batch, options: ExchangeOptions)
   if (foreign.length === 0) return [];
   const files = await hostFiles(ask);
   return Promise.all(foreign.map(({ path, id, model }) => readOne(ask, files, path, id, model)));
+}
+
+/**
+ * What QEMU tells of devices with ids, whoever plugged them; what it does not have is left out.
+ * @throws VmplugError `protocol-error`, and what the connection throws
+ */
+export async function readNamedDevices(
+  batch: Batch,
+  ids: readonly string[],
+  options: ExchangeOptions,
+): Promise<PluggedDevice[]> {
+  const ask = new QomReader(batch, options);
+  const [list, files] = await Promise.all([ask.list('/machine/peripheral'), hostFiles(ask)]);
+  const found = children(list).filter(({ name }) => ids.includes(name));
+  return Promise.all(
+    found.map(({ name, model }) => readOne(ask, files, `/machine/peripheral/${name}`, name, model)),
+  );
 }
 
 function children(list: QomProperties): { name: string; model: string }[] {
@@ -58,7 +75,7 @@ async function readOne(
   path: string,
   id: string,
   model: string,
-): Promise<ForeignDevice> {
+): Promise<PluggedDevice> {
   const [drive, chardev, host, busPath, addr] = (
     await Promise.all(['drive', 'chardev', 'host', 'parent_bus', 'addr'].map((name) => ask.get(path, name)))
   ).map(textOf);

@@ -1,9 +1,9 @@
-import type { ForeignDevice } from '../../api/hypervisor.ts';
+import type { PluggedDevice } from '../../api/hypervisor.ts';
 import { textOf } from './device-arguments.ts';
 import type { SimulatedDevice } from './machine-options.ts';
 
-/** A device that was plugged under somebody else's name, as QEMU's driver tells of one. */
-export function foreignDevice({ id, model, place, arguments: args }: SimulatedDevice): ForeignDevice {
+/** A device as QEMU's driver tells of one. */
+export function pluggedDevice({ id, model, place, arguments: args }: SimulatedDevice): PluggedDevice {
   const host = textOf(args, 'host');
   return {
     id,
