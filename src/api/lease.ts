@@ -28,6 +28,11 @@ export interface LeaseRecord extends VfioLease {
   readonly sandbox: string;
   /** The boot of this host in which it was made: after the next one every function is as it was. */
   readonly boot: string;
+  /**
+   * A VM that nobody can ask may have the group open still: its attachment went with a damaged state, or was
+   * forgotten by force. Given back only when the kernel lets somebody else open the group.
+   */
+  readonly unseen?: true;
   /** Who changes the drivers at the moment, and which of its changes that is. */
   readonly worker?: { readonly process: ProcessIdentity; readonly id: string };
   /** Why giving back failed the last time. */

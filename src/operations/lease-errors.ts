@@ -44,6 +44,19 @@ export function groupStillOpen(group: string, { pid, command }: GroupHolder): Vm
   });
 }
 
+/** A group whose VM cannot be asked, and that could not be opened to see whether it is open. */
+export function groupNotOpened(group: string, cause: unknown): VmplugError {
+  const words = cause instanceof Error ? cause.message : String(cause);
+  return new VmplugError('group-held', {
+    action: 'give back',
+    subject: `IOMMU group ${group}`,
+    reason: `a VM that cannot be seen from here may have it open (${words})`,
+    hint: 'end that VM; then vmplug doctor --repair gives the group back. After the next start of this host nothing is to be given back',
+    cause,
+    facts: { group },
+  });
+}
+
 /**
  * The error for groups of `results` that are still with vfio-pci; undefined when all were given back.
  * @param done what has been done all the same, for people

@@ -69,6 +69,7 @@ export async function leaseGroup(
         sandbox,
         boot: bootId() ?? '',
         worker: work.worker,
+        ...(former.some(({ unseen }) => unseen) ? { unseen: true } : {}),
       });
     }
     return former;
@@ -93,7 +94,7 @@ export async function leaseGroup(
  * lease. What cannot be given back keeps its lease, with the error. Costs one look into the store
  * when there is none.
  * @param options.device only the group of this attachment
- * @param options.again also what failed before: it may take long to fail again
+ * @param options.again also what failed before, and what a VM that cannot be asked may have: it may take long to fail
  * @throws VmplugError `state-unavailable`
  */
 export async function giveBackFreed(
@@ -103,7 +104,7 @@ export async function giveBackFreed(
   const { store, owner = ownIdentity() } = context;
   const isWanted = (tx: Transaction & Claims, lease: LeaseRecord): boolean =>
     (device === undefined || lease.device === device) &&
-    (again || lease.error === undefined) &&
+    (again || (lease.error === undefined && (device !== undefined || lease.unseen !== true))) &&
     !isWorkedOn(lease) &&
     !isClaimed(tx, lease);
   if (!store.read((tx) => tx.freedLeases().some((lease) => isWanted(tx, lease)))) return [];

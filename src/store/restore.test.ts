@@ -178,6 +178,25 @@ describe('a state that is restored', () => {
     expect(devices().has(`d${count}`)).toBe(true);
   });
 
+  test('a lease whose attachment may be what was lost is one whose VM may have the group', () => {
+    fill();
+    const lease = { group: '12', functions: [], device: 'lost', sandbox: 'vm0', boot: 'b' };
+    {
+      using store = SqliteStore.open(directory);
+      store.write((tx) => {
+        tx.putLease(lease);
+        tx.putLease({ ...lease, group: '13', device: 'd0' });
+      });
+    }
+    spoil(rootPage('attachments_of_sandbox'));
+    restoreState(directory);
+    using store = SqliteStore.open(directory);
+    expect(store.read((tx) => tx.leases())).toEqual([
+      { ...lease, unseen: true },
+      { ...lease, group: '13', device: 'd0' },
+    ]);
+  });
+
   test('of which only an empty file is left: it is no new state, and the backup brings it back', () => {
     fill();
     makeBackup(directory);

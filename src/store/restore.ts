@@ -10,6 +10,7 @@ import { stateError } from './sqlite-errors.ts';
 import { SqliteStore } from './sqlite-store.ts';
 import { backupOf, filesOf, storeFile } from './state-file.ts';
 import { stateTables, type StateTable } from './state-tables.ts';
+import type { Transaction } from './store.ts';
 
 /** What became of a damaged state. */
 export interface Restored {
@@ -132,8 +133,14 @@ function rebuild(
         if (problem !== undefined) lost.push(`${name} ${label(row, key)}: ${problem}`);
       }
     }
+    if (lost.length > 0) keepUnasked(tx);
     return { sandboxes: tx.sandboxes().length, attachments: tx.attachments().length, lost };
   });
+}
+
+/** The attachment of such a lease may be what was lost: its VM may have the group. */
+function keepUnasked(tx: Transaction): void {
+  for (const lease of tx.freedLeases()) tx.putLease({ ...lease, unseen: true });
 }
 
 function missing(table: string, hasBackup: boolean): string {

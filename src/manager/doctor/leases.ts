@@ -45,11 +45,12 @@ function finding(lease: LeaseRecord, isPresent: boolean, result: GivenBack | und
   }
   const drivers = functions.map(({ address, driver }) => `${address} to ${driver ?? 'no driver'}`).join(', ');
   const failure = result?.error?.message ?? error?.message;
+  const unseen = lease.unseen === true ? ', and a VM that nobody can ask may have it open' : '';
   return {
     problem: 'not-given-back',
     sandbox,
     device,
-    what: `IOMMU group ${group} (${addresses(lease)}) is still to be given back to this host${failure === undefined ? '' : `; the last try failed: ${failure}`}`,
+    what: `IOMMU group ${group} (${addresses(lease)}) is still to be given back to this host${unseen}${failure === undefined ? '' : `; the last try failed: ${failure}`}`,
     remedy:
       result?.error === undefined
         ? `given back: ${drivers}`
