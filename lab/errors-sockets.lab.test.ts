@@ -275,6 +275,8 @@ describe('a VM that cannot be reached', () => {
     }
     const error = await refused(own, 'sandbox-in-use', 'sandbox', 'forget', 'away');
     expect(error.facts).toMatchObject({ devices: 1 });
+    // Its process is known to run.
+    await refused(own, 'sandbox-in-use', 'sandbox', 'forget', 'away', '--force');
     const doctor = await own.vmplug('doctor', '--repair', '--json');
     expect(doctor).toMatchObject({ code: 1 });
     expect(doctor.json()).toMatchObject({ findings: [{ problem: 'vm-unreachable', repaired: false }] });

@@ -21,7 +21,13 @@ export type { Finding } from './manager/doctor/finding.ts';
 export { SandboxDevices, type SandboxDevicesOptions } from './manager/sandbox-devices.ts';
 export { exportV1State, writeV1States, type V1Exported } from './manager/v1/export.ts';
 export { importV1State, type V1Imported, type V1ImportRequest } from './manager/v1/import.ts';
-export type { AttachOptions, CallOptions, ColdPlugOptions, RunOptions } from './manager/call-options.ts';
+export type {
+  AttachOptions,
+  CallOptions,
+  ColdPlugOptions,
+  ForgetOptions,
+  RunOptions,
+} from './manager/call-options.ts';
 export { Vmplug, type VmplugOptions } from './manager/vmplug.ts';
 export type { DeviceView, LiveView, PlaceCount, SandboxView } from './manager/views.ts';
 export type { Detached } from './operations/detached.ts';

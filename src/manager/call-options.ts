@@ -15,6 +15,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface ForgetOptions extends CallOptions {
+  /** Also while nobody knows whether the VM has ended: what it held is free here, and may still be in use. */
+  readonly force?: boolean;
+}
+
 export interface AttachOptions extends CallOptions {
   /** As what it is plugged; without one the kind's default on this VMM. */
   readonly driver?: DeviceDriver | undefined;

@@ -12,11 +12,12 @@ import type { Detached } from '../operations/detached.ts';
 import type { LeaseContext } from '../operations/leases.ts';
 import { releaseAll, settleSandbox } from '../operations/settle.ts';
 import { adoptSandbox } from '../sandbox/adopt.ts';
+import { forgetSandbox, forgetUnseen } from '../sandbox/forget.ts';
 import { lifeOf } from '../sandbox/life.ts';
 import { stateDirectory } from '../sandbox/directories.ts';
 import { runSandbox } from '../sandbox/run.ts';
 import type { SandboxReceiverOptions } from '../sandbox/sandbox-receiver.ts';
-import { forgetSandbox, stopSandbox } from '../sandbox/stop.ts';
+import { stopSandbox } from '../sandbox/stop.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import type { Store } from '../store/store.ts';
 import {
@@ -24,6 +25,7 @@ import {
   limits,
   type AttachOptions,
   type CallOptions,
+  type ForgetOptions,
   type RunOptions,
 } from './call-options.ts';
 import { Connections } from './connections.ts';
@@ -143,12 +145,18 @@ export class Vmplug implements AsyncDisposable {
     await giveBackGroups(this.#leases, { action: 'stop', sandbox: name });
   }
 
-  /** @throws VmplugError `sandbox-not-found`, `sandbox-in-use` */
-  async forget(name: string): Promise<void> {
+  /**
+   * Removes a sandbox from the records; the VM is not touched.
+   * @returns with `force`, as {@link forgetUnseen}: what a VM that cannot be seen may still use
+   * @throws VmplugError `sandbox-not-found`, and as {@link forgetSandbox} and {@link forgetUnseen}
+   */
+  async forget(name: string, options: ForgetOptions = {}): Promise<AttachmentRecord[]> {
     const sandbox = this.sandbox(name);
     await this.#connections.drop(name);
-    forgetSandbox(this.#store, sandbox);
+    const left = options.force === true ? await forgetUnseen(this.#store, sandbox, limits(options)) : [];
+    if (options.force !== true) forgetSandbox(this.#store, sandbox);
     await giveBackGroups(this.#leases, { action: 'forget', sandbox: name });
+    return left;
   }
 
   /**

@@ -54,12 +54,15 @@ export function beingStarted(sandbox: SandboxRecord, action: string, cause?: unk
 /** The other one is not touched, and what the first one had stays reserved: it may still use it. */
 function replaced({ name, socket, process }: SandboxRecord, cause: VmplugError): VmplugError {
   const first = process === undefined ? 'may still run' : `still runs (process ${process.pid})`;
-  const end = process === undefined ? 'end it' : `end process ${process.pid}`;
+  const end =
+    process === undefined
+      ? `end it, and vmplug sandbox forget ${name} --force frees what it held`
+      : `end process ${process.pid}, and vmplug doctor --repair frees what it held`;
   return new VmplugError('vm-replaced', {
     action: 'reach the VM of',
     subject: name,
     reason: `another VM answers on ${socket}, and the one that was there ${first} where nobody can reach it`,
-    hint: `${end}, and vmplug doctor --repair frees what it held; the VM that is there is another sandbox: vmplug sandbox forget ${name}, then adopt it`,
+    hint: `${end}; the VM that is there is another sandbox: vmplug sandbox forget ${name}, then adopt it`,
     facts: process === undefined ? {} : { pid: process.pid },
     cause,
   });
@@ -70,7 +73,7 @@ function unreachable(sandbox: SandboxRecord, cause: VmplugError): VmplugError {
     action: 'reach the VM of',
     subject: sandbox.name,
     reason: `nobody answers on ${sandbox.socket}, and whether the VM still runs cannot be told`,
-    hint: `if it has moved: vmplug sandbox adopt again under another name; if it has ended: vmplug sandbox forget ${sandbox.name}`,
+    hint: `if it has moved: vmplug sandbox adopt again under another name; if it has ended: vmplug sandbox forget ${sandbox.name}${sandbox.process === undefined ? ' --force' : ''}`,
     cause,
   });
 }

@@ -8,9 +8,10 @@ import { hostSysfs } from '../host/vfio/host-sysfs.ts';
 import { attachmentRecord, sandboxRecord } from '../store/records.testing.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import { connectSandbox } from './connect.ts';
+import { forgetSandbox } from './forget.ts';
 import { lifeOf } from './life.ts';
 import { clearUnstarted, keepStarting, withdraw } from './starting.ts';
-import { forgetSandbox, stopSandbox } from './stop.ts';
+import { stopSandbox } from './stop.ts';
 
 /** As the identity of a process that was killed. */
 const dead = { pid: 1, startTime: 'never' };

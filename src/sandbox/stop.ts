@@ -1,10 +1,10 @@
-import { rmSync } from 'node:fs';
 import { VmplugError } from '../api/errors.ts';
 import type { ExchangeOptions } from '../api/hypervisor.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
 import { QemuHypervisor } from '../hypervisors/qemu/index.ts';
 import type { Store } from '../store/store.ts';
 import { beingStarted } from './connect.ts';
+import { forgetIf } from './forget.ts';
 import { isStarting, lifeOf, lifeSoon } from './life.ts';
 
 /**
@@ -46,40 +46,6 @@ export async function endProcess(sandbox: SandboxRecord, options: ExchangeOption
 
 /** Milliseconds for the kernel to take away a process that was killed, at least. */
 const killedMs = 5_000;
-
-/**
- * Removes a sandbox from the records. With a VM that may still run, only when it has no
- * devices of ours: their claims would be free while the VM still writes.
- * @throws VmplugError `sandbox-in-use`
- */
-export function forgetSandbox(store: Store, sandbox: SandboxRecord): void {
-  const ended = lifeOf(sandbox) === 'ended';
-  forgetIf(store, sandbox, (devices) => {
-    if (!ended && (devices > 0 || sandbox.origin === 'run')) throw inUse(sandbox, devices);
-  });
-}
-
-function inUse({ name }: SandboxRecord, devices: number): VmplugError {
-  return new VmplugError('sandbox-in-use', {
-    action: 'forget',
-    subject: name,
-    reason:
-      devices > 0
-        ? `its VM may still run and has ${devices} of our devices`
-        : 'its VM still runs, and was started here',
-    hint: devices > 0 ? `detach them first: vmplug ls ${name}` : `vmplug sandbox stop ${name}`,
-    facts: { devices },
-  });
-}
-
-/** Looks and forgets in one transaction: nothing is attached in between. */
-function forgetIf(store: Store, sandbox: SandboxRecord, check: (devices: number) => void): void {
-  store.write((tx) => {
-    check(tx.attachments(sandbox.name).length);
-    tx.deleteSandbox(sandbox.name);
-  });
-  if (sandbox.directory !== undefined) rmSync(sandbox.directory, { recursive: true, force: true });
-}
 
 async function quit(sandbox: SandboxRecord, options: ExchangeOptions): Promise<void> {
   try {
