@@ -1,16 +1,12 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { AttachmentRecord } from '../api/attachment.ts';
 import { hasCode, VmplugError } from '../api/errors.ts';
-import type { VmmFacts } from '../api/hypervisor.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
-import { ownIdentity } from '../host/process-identity.ts';
 import { hostSysfs, type HostSysfs } from '../host/vfio/host-sysfs.ts';
 import { attach, planAttach } from '../operations/attach.ts';
-import { questionMs, type OperationContext } from '../operations/context.ts';
+import type { OperationContext } from '../operations/context.ts';
 import { detach } from '../operations/detach.ts';
 import type { Detached } from '../operations/detached.ts';
 import type { LeaseContext } from '../operations/leases.ts';
-import { releaseAll, settleSandbox } from '../operations/settle.ts';
 import { adoptSandbox } from '../sandbox/adopt.ts';
 import { forgetSandbox, forgetUnseen } from '../sandbox/forget.ts';
 import { lifeOf } from '../sandbox/life.ts';
@@ -35,8 +31,9 @@ import { keepBackup } from './state-repair.ts';
 import { giveBackGone, giveBackGroups } from './give-back.ts';
 import { findDevice } from './find-device.ts';
 import { noSandbox } from './listing.ts';
+import { RunningCalls } from './running-calls.ts';
 import { viewDevice, viewVm, type DeviceView, type SandboxView } from './views.ts';
-import { withWhoIsWaitedFor } from './waiting-errors.ts';
+import { Vms } from './vms.ts';
 import { SandboxDevices, type SandboxDevicesOptions } from './sandbox-devices.ts';
 
 export type { AttachOptions, CallOptions } from './call-options.ts';
@@ -55,6 +52,11 @@ export interface VmplugOptions {
   readonly sysfs?: HostSysfs;
 }
 
+/** Milliseconds in which calls that are given up by closing may come to their end with the VMM. */
+const politeMs = 1000;
+/** Milliseconds in which they may record what became of them, and put drivers of this host in order. */
+const recordMs = 10_000;
+
 /**
  * The whole of vmplug as one object: sandboxes, and the devices in them. Several of them, in
  * several processes, may work on one state directory at once.
@@ -63,6 +65,8 @@ export class Vmplug implements AsyncDisposable {
   readonly stateDir: string;
   readonly #store: Store;
   readonly #connections: Connections;
+  readonly #vms: Vms;
+  readonly #calls: RunningCalls;
   readonly #sysfs: HostSysfs;
   readonly #onProgress: ((text: string) => void) | undefined;
 
@@ -72,6 +76,8 @@ export class Vmplug implements AsyncDisposable {
     this.#sysfs = options.sysfs ?? hostSysfs;
     this.#connections = new Connections(options.lingerMs ?? 1000, options.vmmPatienceMs);
     this.#onProgress = options.onProgress;
+    this.#calls = new RunningCalls(stateDir);
+    this.#vms = new Vms({ ...this.#leases, connections: this.#connections, onProgress: options.onProgress });
   }
 
   /**
@@ -83,8 +89,15 @@ export class Vmplug implements AsyncDisposable {
     return new Vmplug(SqliteStore.open(stateDir), stateDir, options);
   }
 
+  /**
+   * Closes it. Calls that are under way are given up (`aborted`), as by their own signals: what they had begun is
+   * recorded and settled by the next command on the sandbox.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#calls.giveUp(politeMs);
+    // A VMM that has not answered by then is not waited for any longer.
     await this.#connections[Symbol.asyncDispose]();
+    await this.#calls.giveUp(recordMs);
     keepBackup(this.stateDir);
     this.#store[Symbol.dispose]();
   }
@@ -114,6 +127,10 @@ export class Vmplug implements AsyncDisposable {
    * @throws VmplugError as {@link runSandbox}
    */
   async run(request: RunOptions): Promise<SandboxRecord> {
+    return this.#calls.run(request, (options) => this.#run(options));
+  }
+
+  #run(request: RunOptions): Promise<SandboxRecord> {
     const { coldPlug = [], wait, ...machine } = request;
     return runSandbox(this.#store, {
       ...machine,
@@ -134,15 +151,17 @@ export class Vmplug implements AsyncDisposable {
    * @throws VmplugError as {@link adoptSandbox}
    */
   async adopt(name: string, qmp: string, options: CallOptions = {}): Promise<SandboxRecord> {
-    return adoptSandbox(this.#store, { name, qmp, ...limits(options) });
+    return this.#calls.run(options, (given) => adoptSandbox(this.#store, { name, qmp, ...limits(given) }));
   }
 
   /** @throws VmplugError `sandbox-not-found`, and as {@link stopSandbox} */
   async stop(name: string, options: CallOptions = {}): Promise<void> {
-    const sandbox = this.sandbox(name);
-    await this.#connections.drop(name);
-    await stopSandbox(this.#store, sandbox, limits(options));
-    await giveBackGroups(this.#leases, { action: 'stop', sandbox: name });
+    return this.#calls.run(options, async (given) => {
+      const sandbox = this.sandbox(name);
+      await this.#connections.drop(name);
+      await stopSandbox(this.#store, sandbox, limits(given));
+      await giveBackGroups(this.#leases, { action: 'stop', sandbox: name });
+    });
   }
 
   /**
@@ -151,12 +170,14 @@ export class Vmplug implements AsyncDisposable {
    * @throws VmplugError `sandbox-not-found`, and as {@link forgetSandbox} and {@link forgetUnseen}
    */
   async forget(name: string, options: ForgetOptions = {}): Promise<AttachmentRecord[]> {
-    const sandbox = this.sandbox(name);
-    await this.#connections.drop(name);
-    const left = options.force === true ? await forgetUnseen(this.#store, sandbox, limits(options)) : [];
-    if (options.force !== true) forgetSandbox(this.#store, sandbox);
-    await giveBackGroups(this.#leases, { action: 'forget', sandbox: name });
-    return left;
+    return this.#calls.run(options, async ({ force = false, ...given }) => {
+      const sandbox = this.sandbox(name);
+      await this.#connections.drop(name);
+      const left = force ? await forgetUnseen(this.#store, sandbox, limits(given)) : [];
+      if (!force) forgetSandbox(this.#store, sandbox);
+      await giveBackGroups(this.#leases, { action: 'forget', sandbox: name });
+      return left;
+    });
   }
 
   /**
@@ -165,15 +186,15 @@ export class Vmplug implements AsyncDisposable {
    * @throws VmplugError as {@link attach}, `sandbox-not-found`, `vm-gone`, `monitor-busy`
    */
   async attach(sandbox: string, source: string, options: AttachOptions = {}): Promise<AttachmentRecord> {
-    return this.#with(sandbox, options, (context) =>
-      attach(context, attachRequest(source, options, this.#sysfs)),
+    return this.#with(sandbox, options, (context, given) =>
+      attach(context, attachRequest(source, given, this.#sysfs)),
     );
   }
 
   /** What {@link Vmplug.attach} would do, as a record with its plan; changes nothing. */
   async planAttach(sandbox: string, source: string, options: AttachOptions = {}): Promise<AttachmentRecord> {
-    return this.#with(sandbox, options, (context) =>
-      planAttach(context, attachRequest(source, options, this.#sysfs)),
+    return this.#with(sandbox, options, (context, given) =>
+      planAttach(context, attachRequest(source, given, this.#sysfs)),
     );
   }
 
@@ -189,8 +210,8 @@ export class Vmplug implements AsyncDisposable {
       throw error;
     });
     try {
-      return await this.#with(sandbox, options, (context) =>
-        detach(context, { device: attachment.id, ...limits(options) }),
+      return await this.#with(sandbox, options, (context, given) =>
+        detach(context, { device: attachment.id, ...limits(given) }),
       );
     } catch (error) {
       const stillThere = this.#store.read((tx) => tx.attachment(attachment.id)) !== undefined;
@@ -215,7 +236,7 @@ export class Vmplug implements AsyncDisposable {
     const record = this.sandbox(name);
     const view = { record, life: lifeOf(record), attachments: this.list(name) };
     try {
-      const live = await this.#with(name, options, async (context) => viewVm(context, limits(options)));
+      const live = await this.#with(name, options, async (context, given) => viewVm(context, limits(given)));
       return { ...view, attachments: this.list(name), live };
     } catch (error) {
       if (!(error instanceof VmplugError)) throw error;
@@ -228,8 +249,8 @@ export class Vmplug implements AsyncDisposable {
     const attachment = await findDevice(this.list(), device);
     const operations = this.#store.read((tx) => tx.operations({ device: attachment.id }));
     try {
-      const seen = await this.#with(attachment.sandbox, options, async (context) =>
-        viewDevice(context, attachment, limits(options)),
+      const seen = await this.#with(attachment.sandbox, options, async (context, given) =>
+        viewDevice(context, attachment, limits(given)),
       );
       return { ...seen, operations };
     } catch (error) {
@@ -243,61 +264,24 @@ export class Vmplug implements AsyncDisposable {
    * @throws VmplugError as {@link examineAll}
    */
   async doctor(options: DoctorOptions = {}): Promise<Finding[]> {
-    const use: Examined['use'] = (sandbox, work) =>
-      this.#connections.use(sandbox, limits(options), (hypervisor) =>
-        work(this.#context(sandbox, hypervisor)),
-      );
-    return examineAll({ store: this.#store, stateDir: this.stateDir, leases: this.#leases, use }, options);
-  }
-
-  /** Runs `work` on the sandbox's VM, with everything settled that was left open before. */
-  async #with<T>(
-    name: string,
-    options: CallOptions,
-    work: (context: OperationContext) => Promise<T>,
-  ): Promise<T> {
-    const sandbox = this.sandbox(name);
-    try {
-      return await this.#connections.use(sandbox, limits(options), async (hypervisor) => {
-        this.#keepFacts(sandbox, hypervisor.facts);
-        const context = this.#context(sandbox, hypervisor);
-        await settleSandbox(context, questionMs(limits(options).timeoutMs));
-        await giveBackGroups(this.#leases);
-        return work(context);
-      });
-    } catch (error) {
-      const ended =
-        hasCode(error, 'vm-gone', 'vm-replaced') &&
-        (error.facts['ended'] === true || lifeOf(sandbox) === 'ended');
-      if (ended) {
-        releaseAll({ store: this.#store, sandbox });
-        await giveBackGroups(this.#leases);
-      }
-      throw await withWhoIsWaitedFor(this.#store, name, error);
-    }
-  }
-
-  /** An earlier vmplug asked a VMM less than this one does: what was found out since is kept. */
-  #keepFacts(sandbox: SandboxRecord, facts: VmmFacts): void {
-    if (isDeepStrictEqual(sandbox.facts, facts)) return;
-    this.#store.writeSoon((tx) => {
-      const record = tx.sandbox(sandbox.name);
-      if (record !== undefined) tx.putSandbox({ ...record, facts });
+    return this.#calls.run(options, (given) => {
+      const use: Examined['use'] = (sandbox, work) => this.#vms.look(sandbox, limits(given), work);
+      return examineAll({ store: this.#store, stateDir: this.stateDir, leases: this.#leases, use }, given);
     });
+  }
+
+  /** Runs `work` on the sandbox's VM, with everything settled that was left open before; closing gives it up. */
+  #with<O extends CallOptions, T>(
+    name: string,
+    given: O,
+    work: (context: OperationContext, options: O) => Promise<T>,
+  ): Promise<T> {
+    return this.#calls.run(given, async (options) =>
+      this.#vms.work(this.sandbox(name), limits(options), (context) => work(context, options)),
+    );
   }
 
   get #leases(): LeaseContext {
     return { store: this.#store, sysfs: this.#sysfs };
-  }
-
-  #context(sandbox: SandboxRecord, hypervisor: OperationContext['hypervisor']): OperationContext {
-    return {
-      store: this.#store,
-      sandbox,
-      hypervisor,
-      owner: ownIdentity(),
-      sysfs: this.#sysfs,
-      ...(this.#onProgress === undefined ? {} : { onProgress: this.#onProgress }),
-    };
   }
 }

@@ -65,6 +65,7 @@ export class SqliteStore implements Store {
 
   writeSoon<T>(work: (tx: Transaction & Claims) => T): T {
     // In WAL mode NORMAL leaves the order of commits as it is: the next `write` brings this one to disk too.
+    if (!this.#db.isOpen) throw closed('write the state', this.#file);
     this.#db.exec('PRAGMA synchronous = NORMAL');
     try {
       return this.write(work);
@@ -114,6 +115,7 @@ export class SqliteStore implements Store {
   }
 
   #transaction<T>(begin: string, action: string, work: (tx: Transaction & Claims) => T): T {
+    if (!this.#db.isOpen) throw closed(action, this.#file);
     if (this.#db.isTransaction) throw nested(action, this.#file);
     try {
       this.#db.exec(begin);
@@ -125,6 +127,16 @@ export class SqliteStore implements Store {
       throw transactionError(error, action, this.#file);
     }
   }
+}
+
+/** Its owner closed it while somebody still worked with it. */
+function closed(action: string, file: string): VmplugError {
+  return new VmplugError('state-unavailable', {
+    action,
+    subject: file,
+    reason: 'this process has closed it',
+    hint: 'what had begun is in the journal: the next command on the sandbox, or vmplug doctor, settles it',
+  });
 }
 
 /** SQLite would refuse it as well, and rolling that back would roll back the outer one. */
