@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { hasCode } from '../api/errors.ts';
 import { makeBackup, makeBackupWhenOld } from '../store/backup.ts';
-import { restoreState, type Restored } from '../store/restore.ts';
+import { removeLeftRestores, restoreState, type Restored } from '../store/restore.ts';
 import { checkState } from '../store/state-check.ts';
 import { backupOf, storeFile } from '../store/state-file.ts';
 import type { Finding } from './doctor/finding.ts';
@@ -15,7 +15,10 @@ export function examineState(stateDir: string, repair: boolean): Finding[] {
   const file = storeFile(stateDir);
   if (!existsSync(file)) return [];
   const [fault, ...further] = checkState(stateDir);
-  if (fault === undefined) return backedUp(stateDir);
+  if (fault === undefined) {
+    if (repair) removeLeftRestores(stateDir);
+    return backedUp(stateDir);
+  }
   const what = `${file} is damaged: ${fault}${further.length === 0 ? '' : `, and ${further.length} more`}`;
   if (repair) return restored(what, file, restoreState(stateDir));
   const remedy =

@@ -1,5 +1,15 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { VmplugError } from '../api/errors.ts';
 import { lockHolders } from '../host/lock-holders.ts';
 import { processIdentity } from '../host/process-identity.ts';
@@ -8,7 +18,7 @@ import { putRow } from './put-rows.ts';
 import { salvage, type Row, type Salvaged } from './salvage.ts';
 import { stateError } from './sqlite-errors.ts';
 import { SqliteStore } from './sqlite-store.ts';
-import { backupOf, filesOf, storeFile } from './state-file.ts';
+import { backupOf, filesOf, restoringOf, storeFile } from './state-file.ts';
 import { stateTables, type StateTable } from './state-tables.ts';
 import type { Transaction } from './store.ts';
 
@@ -37,17 +47,17 @@ export function restoreState(stateDir: string): Restored {
   try {
     refuseOpen(file);
     const { ino } = statSync(file);
-    removeLeft(stateDir);
+    removeLeftRestores(stateDir);
     for (const name of ['damaged', 'backup', 'new'])
       mkdirSync(join(work, name), { recursive: true, mode: 0o700 });
-    const aside = copyAside(file);
+    const aside = unfinished(file) ?? copyAside(file);
     copyDatabase(aside, storeFile(join(work, 'damaged')));
     const backup = readBackup(file, join(work, 'backup'));
     const made = rebuild(join(work, 'new'), salvage(storeFile(join(work, 'damaged'))), backup);
     // Whoever has opened the file by now would go on writing into what is no longer the state.
     refuseOpen(file);
     refuseOther(file, ino);
-    putInPlace(storeFile(join(work, 'new')), file);
+    putInPlace(storeFile(join(work, 'new')), file, aside);
     return { aside, hasBackup: backup !== undefined, ...made };
   } catch (error) {
     throw stateError(error, 'restore the state', file);
@@ -79,13 +89,21 @@ function refuseOther(file: string, inode: number): void {
   });
 }
 
-/** What a process left that was killed on the way. */
-function removeLeft(stateDir: string): void {
+/** Removes what a restore left beside the state whose process was killed on the way. */
+export function removeLeftRestores(stateDir: string): void {
   for (const name of readdirSync(stateDir)) {
     const pid = /^restoring-(\d+)$/.exec(name)?.[1];
     if (pid === undefined || processIdentity(Number(pid)) !== undefined) continue;
     rmSync(join(stateDir, name), { recursive: true, force: true });
   }
+}
+
+/** The copy that a restore was made from which was killed: the file itself may lack its log since, or be the restored one. */
+function unfinished(file: string): string | undefined {
+  const marker = restoringOf(file);
+  const name = existsSync(marker) ? readFileSync(marker, 'utf8') : '';
+  const aside = join(dirname(file), name);
+  return name.startsWith(`${basename(file)}.damaged-`) && existsSync(aside) ? aside : undefined;
 }
 
 function copyAside(file: string): string {
@@ -151,10 +169,18 @@ function label(row: Row, key: readonly string[]): string {
   return String(row['id'] ?? key.map((column) => String(row[column])).join(' '));
 }
 
-/** The log goes first: beside another database it would be taken for that one's. */
-function putInPlace(made: string, file: string): void {
+/**
+ * The log goes first: beside another database it would be taken for that one's. Until the database is in its place
+ * it is known that what is there is not whole, and where what belongs to it is.
+ */
+function putInPlace(made: string, file: string, aside: string): void {
   sync(made);
+  const marker = restoringOf(file);
+  writeFileSync(marker, basename(aside), { mode: 0o600 });
+  for (const path of [marker, dirname(file)]) sync(path);
   for (const part of filesOf(file).slice(1)) rmSync(part, { force: true });
   renameSync(made, file);
+  sync(dirname(file));
+  rmSync(marker);
   sync(dirname(file));
 }

@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs
 import { dirname } from 'node:path';
 import { VmplugError } from '../api/errors.ts';
 import { UnreadableRecord } from './read-record.ts';
-import { backupOf } from './state-file.ts';
+import { backupOf, restoringOf } from './state-file.ts';
 
 interface Remedy {
   readonly reason: string;
@@ -62,10 +62,16 @@ export function isDamage(error: unknown, file: string): boolean {
   return primary === 11 || (primary === 26 && existsSync(backupOf(file)));
 }
 
+/** What is wrong with a state's file that SQLite would not see, or would make worse; for people. */
+export function faultBefore(file: string): string | undefined {
+  if (existsSync(restoringOf(file))) return 'it was being restored, and that did not come to its end';
+  return isEmptied(file) ? 'nothing is in it any more' : undefined;
+}
+
 /**
  * Whether a state was there and its file is empty. SQLite would take it for a fresh one, and delete its log.
  */
-export function isEmptied(file: string): boolean {
+function isEmptied(file: string): boolean {
   const size = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   // In this order: of a state that is being made the first page is written before the others are there.
   const wasThere = size(`${file}-wal`) > 0 || existsSync(backupOf(file));

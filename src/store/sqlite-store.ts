@@ -4,7 +4,7 @@ import { VmplugError } from '../api/errors.ts';
 import { copyOut } from './backup.ts';
 import { makeDirectories } from './make-directories.ts';
 import { migrations } from './schema.ts';
-import { damaged, isEmptied, stateError, transactionError } from './sqlite-errors.ts';
+import { damaged, faultBefore, stateError, transactionError } from './sqlite-errors.ts';
 import { SharedCommit, type Part } from './shared-commit.ts';
 import { whenNotBusy } from './when-not-busy.ts';
 import { storeFile } from './state-file.ts';
@@ -40,7 +40,8 @@ export class SqliteStore implements Store {
     let db: DatabaseSync | undefined;
     try {
       if (!existsSync(file)) makeDirectories(stateDir, 0o700);
-      if (isEmptied(file)) throw damaged('nothing is in it any more', 'open the state', file);
+      const fault = faultBefore(file);
+      if (fault !== undefined) throw damaged(fault, 'open the state', file);
       const opened = new DatabaseSync(file, { timeout: busyTimeoutMs });
       db = opened;
       opened.exec(

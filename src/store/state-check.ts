@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { isDamage, isEmptied, stateError } from './sqlite-errors.ts';
+import { isDamage, faultBefore, stateError } from './sqlite-errors.ts';
 import { stateTables } from './state-tables.ts';
 import { storeFile } from './state-file.ts';
 
@@ -12,7 +12,8 @@ import { storeFile } from './state-file.ts';
 export function checkState(stateDir: string): string[] {
   const file = storeFile(stateDir);
   if (!existsSync(file)) return [];
-  if (isEmptied(file)) return ['nothing is in it any more'];
+  const fault = faultBefore(file);
+  if (fault !== undefined) return [fault];
   try {
     using db = new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
     return faultsOf(db, file);
