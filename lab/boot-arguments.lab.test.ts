@@ -240,7 +240,7 @@ test('7.5 QEMU cold-plug: VFIO: QEMU takes the options with their types, and loo
     ...{ driver: 'vfio-pci', id: 'v', host: '0000:ff:1f.7', romfile: '', bus: 'port0', addr: '00' },
     ...{ 'x-pci-vendor-id': 0x8086, 'x-pci-device-id': 0x10ca },
   };
-  const args = bootArguments(plan('v', ['device_add', device]));
+  const args = bootArguments([plan('v', ['device_add', device])]);
   const { words } = start('qemu-system-x86_64', [...stoppedArguments(vm('q35', { ports: 1 })), ...args]);
   expect(await words).toContain('0000:ff:1f.7: no such host device');
 });

@@ -1,11 +1,8 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { readListing } from '../src/manager/listing.ts';
-import { startScriptedPeer } from './back-ends/scripted-peer.testing.ts';
 import { inGuest, serveDisk, serveFolder, type Device } from './back-ends/served.testing.ts';
-import { firstWords, imageOf, qemusOf, runWith } from './cold-plug.testing.ts';
-import { changesNothing, refused, vmmHas } from './errors.testing.ts';
+import { firstWords, imageOf, refusedStart, runWith } from './cold-plug.testing.ts';
+import { refused, vmmHas } from './errors.testing.ts';
 import { Lab } from './harness.ts';
 import { seen } from './seen.ts';
 import { ensurePackages, labPackages } from './setup/packages.ts';
@@ -129,7 +126,7 @@ test('native hot-plug: a disk from the start leaves by its port’s own means', 
 
 test('the firmware is not the guest: a disk whose driver the guest lacks is not live, and nothing stays', async () => {
   const image = imageOf(lab, 'a.img', 'a');
-  const error = await refusedStart('deadline-passed', [image], '--append', 'vmplug.skip=virtio_blk');
+  const error = await refusedStart(lab, 'deadline-passed', [image], '--append', 'vmplug.skip=virtio_blk');
   expect(error).toMatchObject({ subject: image, reason: expect.stringContaining('enumerated') });
   const { devices } = await runWith(
     lab,
@@ -143,53 +140,38 @@ test('the firmware is not the guest: a disk whose driver the guest lacks is not 
   expect(devices).toMatchObject([{ state: 'attached', evidence: 'enumerated' }]);
 });
 
-/** A start that is refused, and leaves no record, claim, process or directory. */
-async function refusedStart(
-  code: Parameters<typeof refused>[1],
-  sources: readonly (string | object)[],
-  ...flags: string[]
-): ReturnType<typeof refused> {
-  const said = sources.map((source) => (typeof source === 'string' ? source : JSON.stringify(source)));
-  const coldPlug = said.flatMap((source) => ['--cold-plug', source]);
-  const others = readListing(lab.stateDir).sandboxes.map(({ name }) => name);
-  return changesNothing(lab, others, async () => {
-    const limits = flags.includes('--timeout') ? [] : ['--timeout', '20s'];
-    const args = ['sandbox', 'run', 'vm1', '--accel', 'tcg', ...limits, ...coldPlug, ...flags];
-    const error = await refused(lab, code, ...args);
-    expect(existsSync(join(lab.stateDir, 'sandboxes', 'vm1'))).toBe(false);
-    expect(qemusOf(lab)).toEqual([]);
-    return error;
-  });
-}
-
 describe('what cannot be started with', () => {
   test('a file that is not there, a folder, an empty file', async () => {
-    const missing = await refusedStart('source-not-found', [lab.path('none.img')]);
+    const missing = await refusedStart(lab, 'source-not-found', [lab.path('none.img')]);
     expect(missing.subject).toBe(lab.path('none.img'));
-    await refusedStart('source-unsuitable', [lab.directory]);
-    await refusedStart('source-unsuitable', [lab.image('empty.img', 0)]);
+    await refusedStart(lab, 'source-unsuitable', [lab.directory]);
+    await refusedStart(lab, 'source-unsuitable', [lab.image('empty.img', 0)]);
   });
 
   test('the same file twice, however it is spelled', async () => {
     const image = lab.image('a.img');
-    const error = await refusedStart('already-attached', [image, join(lab.directory, '.', 'a.img')]);
+    const error = await refusedStart(lab, 'already-attached', [image, join(lab.directory, '.', 'a.img')]);
     expect(error).toMatchObject({ subject: image, hint: expect.stringContaining('once') });
-    await refusedStart('already-attached', [image, { source: image, driver: 'virtio-scsi', readOnly: true }]);
+    await refusedStart(lab, 'already-attached', [
+      image,
+      { source: image, driver: 'virtio-scsi', readOnly: true },
+    ]);
   });
 
   test('what another sandbox has', async () => {
     const image = lab.image('a.img');
     await lab.ok('sandbox', 'run', 'vm2', '--accel', 'tcg', '--cold-plug', image);
-    const error = await refusedStart('claimed-elsewhere', [image]);
+    const error = await refusedStart(lab, 'claimed-elsewhere', [image]);
     expect(error).toMatchObject({ subject: image, facts: { holder: 'vm2' } });
   });
 
   test('more devices than places', async () => {
     const images = ['a.img', 'b.img', 'c.img'].map((name) => lab.image(name));
-    const error = await refusedStart('no-free-place', images, '--ports', '2');
+    const error = await refusedStart(lab, 'no-free-place', images, '--ports', '2');
     expect(error).toMatchObject({ subject: images[2], reason: expect.stringContaining('all 2 PCI slots') });
     const slots = ['--memory-slots', '1', '--max-memory', '4G'];
     await refusedStart(
+      lab,
       'no-free-place',
       images.slice(0, 2).map((path) => `pmem:${path}`),
       ...slots,
@@ -200,51 +182,48 @@ describe('what cannot be started with', () => {
     await using one = await serveFolder(lab, 'one');
     await using two = await serveFolder(lab, 'two');
     const twice = [one, two].map(({ attach: [source] }) => ({ source, tag: 'same' }));
-    await refusedStart('tag-in-use', twice);
+    await refusedStart(lab, 'tag-in-use', twice);
     const image = lab.image('a.img');
-    const unknown = await refusedStart('invalid-argument', [{ source: image, cash: 'none' }]);
+    const unknown = await refusedStart(lab, 'invalid-argument', [{ source: image, cash: 'none' }]);
     expect(unknown.reason).toContain('cash');
-    await refusedStart('invalid-argument', [{ source: image, driver: 'vfio-pci' }]);
-    await refusedStart('invalid-argument', [image], '--tag', 'data');
-    await refusedStart('invalid-argument', ['{"source":']);
-    await refusedStart('invalid-argument', [`vhost-user-fs:${one.backEnd.socket}`]);
+    await refusedStart(lab, 'invalid-argument', [{ source: image, driver: 'vfio-pci' }]);
+    await refusedStart(lab, 'invalid-argument', [image], '--tag', 'data');
+    await refusedStart(lab, 'invalid-argument', ['{"source":']);
+    await refusedStart(lab, 'invalid-argument', [`vhost-user-fs:${one.backEnd.socket}`]);
   });
 
   test('a machine that takes no devices, and memory slots without room', async () => {
-    await refusedStart('unsupported', [], '--machine', 'microvm');
-    await refusedStart('invalid-argument', [], '--memory-slots', '2');
-    await refusedStart('invalid-argument', [], '--machine', 'pc', '--native-hotplug');
+    await refusedStart(lab, 'unsupported', [], '--machine', 'microvm');
+    await refusedStart(lab, 'invalid-argument', [], '--memory-slots', '2');
+    await refusedStart(lab, 'invalid-argument', [], '--machine', 'pc', '--native-hotplug');
   });
 
   test('a disk that another process has locked: QEMU dies at its start, and its image is named', async () => {
     const image = lab.image('a.img');
     await using other = await serveDisk(lab, 'locked');
-    const error = await refusedStart('source-locked', [lab.path('locked.img')]);
+    const error = await refusedStart(lab, 'source-locked', [lab.path('locked.img')]);
     expect(error.subject).toBe(lab.path('locked.img'));
     expect(other.backEnd.log()).toBeDefined();
     // Nothing of the start is in the way of the next one.
     expect((await runWith(lab, 'vm1', [image])).devices).toMatchObject([{ state: 'attached' }]);
   });
 
-  test.each([
-    ['closes', 'not-vhost-user'],
-    ['garbage', 'not-vhost-user'],
-    ['silent', 'backend-silent'],
-  ] as const)('a program behind a socket of the manner %s', async (manner, code) => {
-    await using peer = await startScriptedPeer(lab.directory, manner);
-    const source = `vhost-user-blk:${peer.socket}`;
-    const error = await refusedStart(code, [lab.image('a.img'), source], '--timeout', '8s');
-    expect(error.subject).toBe(source);
-  });
-
   test('a kernel that is none', async () => {
     const image = lab.image('a.img');
-    const error = await refusedStart('start-failed', [image], '--kernel', '/bin/sh');
+    const error = await refusedStart(lab, 'start-failed', [image], '--kernel', '/bin/sh');
     expect(error.subject).toBe('vm1');
   });
 
   test('a guest that does not come up in time', async () => {
     const image = lab.image('a.img');
-    await refusedStart('deadline-passed', [image], '--timeout', '2s', '--append', 'vmplug.boot_delay=60');
+    await refusedStart(
+      lab,
+      'deadline-passed',
+      [image],
+      '--timeout',
+      '2s',
+      '--append',
+      'vmplug.boot_delay=60',
+    );
   });
 });

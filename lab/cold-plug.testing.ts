@@ -1,8 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import type { ErrorCode } from '../src/api/error-codes.ts';
+import { readListing } from '../src/manager/listing.ts';
 import { inGuest, type Device } from './back-ends/served.testing.ts';
 import { writeAt0 } from './devices-disks.testing.ts';
+import { changesNothing, refused, type Refusal } from './errors.testing.ts';
 import type { Lab } from './harness.ts';
 
 /** What `sandbox run` says of a start. */
@@ -18,9 +21,30 @@ export async function runWith(
   sources: readonly (string | object)[],
   ...flags: string[]
 ): Promise<Started> {
+  return lab.ok<Started>('sandbox', 'run', name, '--accel', 'tcg', ...coldPlugFlags(sources), ...flags);
+}
+
+/** A start of vm1 that is refused, and leaves no record, claim, process or directory. */
+export async function refusedStart(
+  lab: Lab,
+  code: ErrorCode,
+  sources: readonly (string | object)[],
+  ...flags: string[]
+): Promise<Refusal> {
+  const others = readListing(lab.stateDir).sandboxes.map(({ name }) => name);
+  return changesNothing(lab, others, async () => {
+    const limits = flags.includes('--timeout') ? [] : ['--timeout', '20s'];
+    const args = ['sandbox', 'run', 'vm1', '--accel', 'tcg', ...limits, ...coldPlugFlags(sources), ...flags];
+    const error = await refused(lab, code, ...args);
+    expect(existsSync(join(lab.stateDir, 'sandboxes', 'vm1'))).toBe(false);
+    expect(qemusOf(lab)).toEqual([]);
+    return error;
+  });
+}
+
+function coldPlugFlags(sources: readonly (string | object)[]): string[] {
   const said = sources.map((source) => (typeof source === 'string' ? source : JSON.stringify(source)));
-  const coldPlug = said.flatMap((source) => ['--cold-plug', source]);
-  return lab.ok<Started>('sandbox', 'run', name, '--accel', 'tcg', ...coldPlug, ...flags);
+  return said.flatMap((source) => ['--cold-plug', source]);
 }
 
 /** An image that begins with some words. */

@@ -19,16 +19,26 @@ export function servedDevice({ host }: Pick<AttachmentRecord, 'host'>): HostVhos
   }
 }
 
+/** What was wanted of a device, and how a refusal of it ends. */
+export interface Wish {
+  readonly action: string;
+  /** `nothing was changed in vm1` */
+  readonly unchanged: string;
+}
+
+function attaching({ sandbox }: Pick<AttachmentRecord, 'sandbox'>): Wish {
+  return { action: 'attach', unchanged: `nothing was changed in ${sandbox}` };
+}
+
+type Named = Pick<AttachmentRecord, 'source' | 'sandbox'>;
+
 /** What serves the socket answered with something else. */
-export function notVhostUser(
-  { source, sandbox }: Pick<AttachmentRecord, 'source' | 'sandbox'>,
-  cause: unknown,
-): VmplugError {
+export function notVhostUser(attachment: Named, cause: unknown, wish = attaching(attachment)): VmplugError {
   return new VmplugError('not-vhost-user', {
-    action: 'attach',
-    subject: source,
+    action: wish.action,
+    subject: attachment.source,
     reason: 'what answers on the socket does not speak vhost-user, or hung up at once',
-    hint: `see that the path is the back end's, that it is of this kind, and what it printed; nothing was changed in ${sandbox}`,
+    hint: `see that the path is the back end's, that it is of this kind, and what it printed; ${wish.unchanged}`,
     cause,
   });
 }
@@ -38,38 +48,43 @@ export function notVhostUser(
  * about something else.
  */
 export async function refusedPeer(
-  attachment: Pick<AttachmentRecord, 'host' | 'source' | 'sandbox'>,
+  attachment: Named & Pick<AttachmentRecord, 'host'>,
   error: unknown,
-  paths?: HostPaths,
+  wish = attaching(attachment),
 ): Promise<VmplugError | undefined> {
   const served = servedDevice(attachment);
   if (served === undefined) return undefined;
-  if (hasCode(error, 'not-vhost-user')) return notVhostUser(attachment, error);
+  if (hasCode(error, 'not-vhost-user')) return notVhostUser(attachment, error, wish);
   if (hasCode(error, 'socket-not-served')) {
     const { reason, hint = 'start the back end that serves it', cause } = error;
     return new VmplugError('socket-not-served', {
-      action: 'attach',
+      action: wish.action,
       subject: attachment.source,
       reason,
-      hint: `${hint}; nothing was changed in ${attachment.sandbox}`,
+      hint: `${hint}; ${wish.unchanged}`,
       cause,
     });
   }
   if (!hasCode(error, 'backend-silent')) return undefined;
-  const { program, facts } = await programBehind(served, paths);
+  const { program, facts } = await programBehind(served);
   return new VmplugError('backend-silent', {
-    action: 'attach',
+    action: wish.action,
     subject: attachment.source,
     reason: `${program} behind the socket took the connection, and does not answer: ${error.reason}`,
-    hint: `is it a vhost-user back end, and does it serve another client already? Nothing was changed in ${attachment.sandbox}`,
+    hint: `is it a vhost-user back end, and does it serve another client already? ${capitalised(wish.unchanged)}`,
     cause: error,
     facts,
   });
 }
 
-async function programBehind(
+function capitalised(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** The program that serves the socket of a device, for people and for programs. */
+export async function programBehind(
   { socket }: HostVhostUser,
-  paths: HostPaths | undefined,
+  paths?: HostPaths,
 ): Promise<{ program: string; facts: Record<string, string | number> }> {
   const owner = await socketOwner(socket, paths);
   if (owner === undefined) return { program: 'the program', facts: { socket } };

@@ -87,7 +87,7 @@ export async function settleAfter(
 }
 
 /** Whether an operation broke because the VMM left a question unanswered. */
-export function isSilence(error: unknown): boolean {
+export function isSilence(error: unknown): error is VmplugError {
   return hasCode(error, 'deadline-passed', 'monitor-busy');
 }
 

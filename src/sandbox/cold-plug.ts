@@ -6,6 +6,7 @@ import { enter, type Begun, type EntryContext } from '../operations/attach-begin
 import { conclude } from '../operations/attach-end.ts';
 import type { AttachRequest, DecidedRequest } from '../operations/attach-request.ts';
 import type { OperationContext } from '../operations/context.ts';
+import { checksAmong } from '../operations/peer-checks.ts';
 import { Stopwatch } from '../operations/stopwatch.ts';
 import type { Claims, Store, Transaction } from '../store/store.ts';
 import { notShown, ofSource } from './start-errors.ts';
@@ -42,17 +43,27 @@ export async function findDevices(store: Store, requests: readonly AttachRequest
   return found;
 }
 
+/** A QEMU that is started inherits a connection: that needs nothing that may be missing. */
+const checksAtStart = ['leave', 'hand-over'] as const;
+
 /**
- * Decides as what each device is plugged, and refuses what such a VM cannot have.
+ * Decides as what each device is plugged and how a program behind its socket is checked, and refuses what
+ * such a VM cannot have.
  * @throws VmplugError `invalid-argument`, `unsupported`
  */
-export function decideDevices(found: readonly FoundDevice[], facts: VmmFacts): DecidedDevice[] {
-  return found.map(({ request, host, watch }) => {
-    watch.lap('probe');
-    const driver = driverFor(host, request.driver, facts);
-    checkDevice({ driver, host, options: request.options }, facts);
-    return { request: { ...request, driver }, host, watch };
-  });
+export async function decideDevices(
+  found: readonly FoundDevice[],
+  facts: VmmFacts,
+): Promise<DecidedDevice[]> {
+  return Promise.all(
+    found.map(async ({ request, host, watch }) => {
+      watch.lap('probe');
+      const driver = driverFor(host, request.driver, facts);
+      checkDevice({ driver, host, options: request.options }, facts);
+      const peerChecks = await checksAmong(checksAtStart, host);
+      return { request: { ...request, driver, peerChecks }, host, watch };
+    }),
+  );
 }
 
 /**

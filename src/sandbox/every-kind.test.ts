@@ -56,9 +56,9 @@ test('W06, W07, W15, W33: a VM that has not started gets boot parameters for eve
   });
   const devices = kinds.all();
   for (const device of devices) await device.attach(boot);
-  const models = boot.plans
-    .flatMap(bootArguments)
-    .flatMap((argument) => /"driver":"([a-z-]+)"/.exec(argument)?.[1] ?? []);
+  const models = bootArguments(boot.plans).flatMap(
+    (argument) => /"driver":"([a-z-]+)"/.exec(argument)?.[1] ?? [],
+  );
   for (const model of ['virtio-blk-pci', 'scsi-hd', 'virtio-blk-ccw', 'nvdimm', 'vhost-user-blk-pci']) {
     expect(models).toContain(model);
   }

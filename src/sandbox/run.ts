@@ -8,11 +8,13 @@ import { hostSysfs, type HostSysfs } from '../host/vfio/host-sysfs.ts';
 import { bootBuses } from '../hypervisors/qemu/boot-layout.ts';
 import type { QemuMachine } from '../hypervisors/qemu/command-line.ts';
 import { probeMachine } from '../hypervisors/qemu/probe-machine.ts';
+import type { QemuHypervisor } from '../hypervisors/qemu/qemu-hypervisor.ts';
 import { startQemu } from '../hypervisors/qemu/start.ts';
 import type { AttachRequest } from '../operations/attach-request.ts';
 import { leaseGroup } from '../operations/leases.ts';
 import type { Store } from '../store/store.ts';
 import { refuseKnown } from './adopt.ts';
+import { askPrograms } from './ask-programs.ts';
 import {
   concludeDevices,
   decideDevices,
@@ -93,7 +95,7 @@ async function begin(store: Store, request: RunRequest): Promise<BegunStart> {
   // The thread is that of the VM that was asked, which is not the one to come.
   const { thread: _, ...facts }: VmmFacts =
     found.length === 0 ? notAsked : await probeMachine(machine, request);
-  const decided = decideDevices(found, facts);
+  const decided = await decideDevices(found, facts);
   const record: SandboxRecord = {
     name: request.name,
     hypervisor: 'qemu',
@@ -122,30 +124,16 @@ async function begin(store: Store, request: RunRequest): Promise<BegunStart> {
 const notAsked: VmmFacts = { type: 'qemu', version: '', machine: '', features: [] };
 
 async function carryOut(
-  { store, sysfs }: StartContext,
+  context: StartContext,
   request: RunRequest,
-  { record, machine, devices }: BegunStart,
+  begun: BegunStart,
 ): Promise<SandboxRecord> {
-  for (const { request: wanted, begun } of devices) wanted.onPlanned?.(begun.attachment);
-  for (const { begun } of devices) await leaseGroup({ store, sysfs }, begun.attachment, request.signal);
-  let sandbox = record;
-  const { log } = sandboxFiles(request.stateDir, record.name);
-  const { hypervisor } = await startQemu(machine, {
-    ...request,
-    log,
-    onProcess: (pid) => {
-      sandbox = { ...sandbox, ...processOf(pid, record.name) };
-      keepStarting(store, sandbox);
-    },
-  }).catch((error: unknown) => {
-    throw ofStart(
-      error,
-      { sandbox, sysfs },
-      devices.map(({ begun }) => begun),
-    );
-  });
+  const { store, sysfs } = context;
+  const { devices } = begun;
+  for (const device of devices) device.request.onPlanned?.(device.begun.attachment);
+  const { record, hypervisor } = await startWithDevices(context, request, begun);
   await using _ = hypervisor;
-  sandbox = { ...sandbox, facts: hypervisor.facts };
+  const sandbox = { ...record, facts: hypervisor.facts };
   if (request.guestUp !== undefined) {
     request.onProgress?.('wait for the guest');
     await hypervisor.giveWay();
@@ -155,6 +143,33 @@ async function carryOut(
   const { starter: _starter, ...started } = sandbox;
   keepStarting(store, started);
   return started;
+}
+
+/** Makes sure of the devices and starts QEMU with them; the record then says which process it is. */
+async function startWithDevices(
+  { store, sysfs }: StartContext,
+  request: RunRequest,
+  { record, machine, devices }: BegunStart,
+): Promise<{ record: SandboxRecord; hypervisor: QemuHypervisor }> {
+  const begun = devices.map((device) => device.begun);
+  const attachments = begun.map(({ attachment }) => attachment);
+  using asked = await askPrograms(attachments, request);
+  for (const attachment of attachments) await leaseGroup({ store, sysfs }, attachment, request.signal);
+  let sandbox = record;
+  try {
+    const { hypervisor } = await startQemu(machine, {
+      ...request,
+      log: sandboxFiles(request.stateDir, record.name).log,
+      connections: asked.connections,
+      onProcess: (pid) => {
+        sandbox = { ...sandbox, ...processOf(pid, record.name) };
+        keepStarting(store, sandbox);
+      },
+    });
+    return { record: sandbox, hypervisor };
+  } catch (error) {
+    throw await ofStart(error, { sandbox, sysfs }, begun);
+  }
 }
 
 function processOf(pid: number, name: string): Pick<SandboxRecord, 'process'> {

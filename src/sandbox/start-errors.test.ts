@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { AttachmentRecord } from '../api/attachment.ts';
 import { VmplugError } from '../api/errors.ts';
+import { served } from '../devices/plan-request.testing.ts';
 import { hostSysfs } from '../host/vfio/host-sysfs.ts';
 import type { Begun } from '../operations/attach-begin.ts';
 import { attachmentRecord, operationRecord, sandboxRecord } from '../store/records.testing.ts';
@@ -18,38 +19,44 @@ const [one, two] = [begun('a1'), begun('b2')];
 test.each([
   ['Failed to get "write" lock; Is another process using the image [/b]?', 'source-locked'],
   ['vhost initialization failed: Input/output error', 'not-vhost-user'],
+  ['vhost_set_owner failed: Invalid argument', 'not-vhost-user'],
+  ["File descriptor '3' is not a socket", 'not-vhost-user'],
   ["Parameter 'x' is unexpected", 'vmm-refused'],
-] as const)('QEMU complains of the arguments of a device: %s', (words, code) => {
+] as const)('QEMU complains of the arguments of a device: %s', async (words, code) => {
   const said = `qemu: -device {"driver":"virtio-blk-pci","id":"vmplug-b2-1"}: ${words}`;
-  const error = ofStart(failed('start-failed', said), context, [one, two]);
+  const error = await ofStart(failed('start-failed', said), context, [one, two]);
   expect(error).toMatchObject({ code, subject: '/images/b2' });
   expect(String(error)).not.toContain('"driver"');
 });
 
-test('a connection is no JSON: its device is found all the same', () => {
+test('a connection is no JSON: its device is found all the same', async () => {
   const said = 'qemu: -chardev socket,id=vmplug-a1-1,path=/s,server=off: Failed to connect to /s';
-  expect(ofStart(failed('start-failed', said), context, [one, two])).toMatchObject({
+  expect(await ofStart(failed('start-failed', said), context, [one, two])).toMatchObject({
     code: 'vmm-refused',
     subject: '/images/a1',
     reason: "vm1's VMM said: Failed to connect to /s",
   });
 });
 
-test('what QEMU says of something else, and what is no failed start, stays as it is', () => {
+test('what QEMU says of something else, and what is no failed start, stays as it is', async () => {
   const kernel = failed('start-failed', 'could not load kernel');
-  expect(ofStart(kernel, context, [one, two])).toBe(kernel);
+  expect(await ofStart(kernel, context, [one, two])).toBe(kernel);
   const silence = failed('deadline-passed', 'it did not greet');
-  expect(ofStart(silence, context, [one, two])).toBe(silence);
+  expect(await ofStart(silence, context, [one, two])).toBe(silence);
 });
 
-test('a QEMU that does not get ready names the socket that it may wait for', () => {
-  const { attachment } = begun('c3');
-  const host = { ...attachment.host, kind: 'vhost-user-blk', socket: '/s', shareRw: false } as const;
-  const error = ofStart(failed('deadline-passed', 'it did not greet'), context, [
-    one,
-    { ...two, attachment: { ...two.attachment, host } },
-  ]);
-  expect(error).toMatchObject({ code: 'backend-silent', subject: '/images/b2' });
+test('a QEMU that does not get ready names what it may wait for: every program behind a socket', async () => {
+  const behind = (source: string): Begun =>
+    begun(source, { host: served('vhost-user-blk', { source, socket: '/s' }) });
+  const silence = failed('deadline-passed', 'it did not greet');
+  expect(await ofStart(silence, context, [one, behind('./c')])).toMatchObject({
+    ...{ code: 'backend-silent', subject: './c', facts: { socket: '/s' } },
+    reason: expect.stringContaining('the program behind ./c'),
+  });
+  expect(await ofStart(silence, context, [behind('./c'), one, behind('./d')])).toMatchObject({
+    ...{ code: 'backend-silent', subject: './c' },
+    reason: expect.stringMatching(/behind \.\/c or of .* behind \.\/d$/),
+  });
 });
 
 test('an error names the source; the same device twice is no talk of a device that was never there', () => {
@@ -59,6 +66,18 @@ test('an error names the source; the same device twice is no talk of a device th
   });
   const twice = failed('already-attached', 'vm1 has it', { facts: { device: 'a1' } });
   expect(ofSource(twice, './a.img', [one])).toMatchObject({ code: 'already-attached', hint: 'give it once' });
+  expect(
+    ofSource(failed('tag-in-use', 'that of a1', { facts: { device: 'a1' } }), './b', [one]),
+  ).toMatchObject({
+    ...{ code: 'tag-in-use', subject: './b', hint: expect.not.stringContaining('detach') },
+    reason: expect.stringContaining('/images/a1'),
+  });
+  expect(
+    ofSource(failed('mac-in-use', 'that of a1', { facts: { device: 'a1' } }), './b', [one]),
+  ).toMatchObject({
+    ...{ code: 'mac-in-use', subject: './b', hint: expect.not.stringContaining('detach') },
+    reason: expect.stringContaining('/images/a1'),
+  });
   const own = new VmplugError('claimed-elsewhere', { action: 'attach', subject: './a.img', reason: 'vm2' });
   expect(ofSource(own, './a.img', [])).toBe(own);
 });

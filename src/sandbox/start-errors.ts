@@ -1,39 +1,62 @@
+import type { ErrorCode } from '../api/error-codes.ts';
 import { hasCode, VmplugError } from '../api/errors.ts';
 import { unitsOf } from '../api/plan.ts';
 import { saysLocked, saysNotVhostUser } from '../hypervisors/qemu/refusals.ts';
 import { vfioRefusalIn } from '../hypervisors/qemu/vfio-refusals.ts';
 import type { Begun } from '../operations/attach-begin.ts';
 import { locked, refused } from '../operations/attach-errors.ts';
-import { notVhostUser, servedDevice } from '../operations/back-end-errors.ts';
+import { notVhostUser, programBehind, servedDevice, type Wish } from '../operations/back-end-errors.ts';
 import type { OperationContext } from '../operations/context.ts';
 import { explained } from '../operations/explain-refusal.ts';
 import { isSilence } from '../operations/settle.ts';
 
+/** How a refusal of a device ends that a VM was to have from the start. */
+export const starting: Wish = {
+  action: 'start a VM with',
+  unchanged: 'no VM was started, and nothing was left behind',
+};
+
 /** An error of a device that a VM was to have from the start, under the name of its source. */
 export function ofSource(error: unknown, source: string, others: readonly Begun[]): unknown {
   if (!(error instanceof VmplugError)) return error;
-  const isTwice = others.some(({ attachment }) => attachment.id === error.facts['device']);
-  if (isTwice && error.code === 'already-attached') {
-    return new VmplugError('already-attached', {
-      action: 'start a VM with',
+  const other = others.find(({ attachment }) => attachment.id === error.facts['device']);
+  const clash = clashes[error.code];
+  if (other !== undefined && clash !== undefined) {
+    // The other one was never in a VM: no talk of what it is called there, or of taking it out.
+    const { reason, hint } = clash(other.attachment.source);
+    return new VmplugError(error.code, {
+      action: starting.action,
       subject: source,
-      reason: 'it is to have it twice',
-      hint: 'give it once',
+      reason,
+      hint,
       cause: error,
     });
   }
   return error.subject === source ? error : under(source, error, error.message, error.hint);
 }
 
+/** What two devices of one start cannot both have. */
+const clashes: { readonly [code in ErrorCode]?: (other: string) => { reason: string; hint: string } } = {
+  'already-attached': () => ({ reason: 'it is to have it twice', hint: 'give it once' }),
+  'tag-in-use': (other) => ({
+    reason: `${other} is to have the same tag`,
+    hint: 'give each a tag of its own: --cold-plug \'{"source":"vhost-user-fs:SOCKET","tag":"NAME"}\'',
+  }),
+  'mac-in-use': (other) => ({
+    reason: `${other} is to have the same MAC address`,
+    hint: 'give each an address of its own: --cold-plug \'{"source":"vhost-user-net:SOCKET","mac":"ADDRESS"}\'',
+  }),
+};
+
 /**
  * What kept a VM from starting, under the name of the device whose arguments QEMU complains of; as
  * it is when QEMU complains of something else.
  */
-export function ofStart(
+export async function ofStart(
   error: unknown,
   context: Pick<OperationContext, 'sandbox' | 'sysfs'>,
   begun: readonly Begun[],
-): unknown {
+): Promise<unknown> {
   if (isSilence(error)) return ofSilence(error, begun);
   if (!hasCode(error, 'start-failed')) return error;
   const blamed = begun.find(({ attachment }) =>
@@ -44,22 +67,29 @@ export function ofStart(
   // QEMU repeats the whole argument first.
   const words = error.reason.replace(/^.*(?:\}|server=off): /s, '');
   if (saysLocked(words)) return locked(attachment, error);
-  if (saysNotVhostUser(words)) return notVhostUser(attachment, error);
+  if (saysNotVhostUser(words)) return notVhostUser(attachment, error, starting);
   const said = under(attachment.source, error, words, error.hint, 'vmm-refused');
   const refusal = vfioRefusalIn(words);
   return refusal === undefined ? refused(attachment, said) : explained(context, attachment, refusal, said);
 }
 
-/** A QEMU that connects to a socket at its start does nothing else until it is answered. */
-function ofSilence(error: unknown, begun: readonly Begun[]): unknown {
-  const served = begun.find(({ attachment }) => servedDevice(attachment) !== undefined);
-  if (served === undefined || !(error instanceof VmplugError)) return error;
+/**
+ * A QEMU that has programs behind sockets asks them at its start, and does nothing else until it is
+ * answered. Of several it does not say for which one it waits: all are named.
+ */
+async function ofSilence(silence: VmplugError, begun: readonly Begun[]): Promise<VmplugError> {
+  const sockets = begun.flatMap(({ attachment }) => servedDevice(attachment) ?? []);
+  const [first] = sockets;
+  if (first === undefined) return silence;
+  const programs = await Promise.all(sockets.map((socket) => programBehind(socket)));
+  const names = programs.map(({ program }, index) => `${program} behind ${sockets[index]?.source}`);
   return new VmplugError('backend-silent', {
-    action: 'start a VM with',
-    subject: served.attachment.source,
-    reason: `QEMU did not get ready (${error.reason}); the program behind the socket may not answer it`,
+    action: starting.action,
+    subject: first.source,
+    reason: `QEMU did not get ready (${silence.reason}): it may wait for an answer of ${names.join(' or of ')}`,
     hint: 'see what that program prints, or end it; the VM was ended again, and nothing was left behind',
-    cause: error,
+    cause: silence,
+    facts: sockets.length === 1 ? (programs[0]?.facts ?? {}) : {},
   });
 }
 

@@ -22,7 +22,7 @@ export function qemuArguments(vm: QemuMachine): string[] {
     ...['-serial', `file:${escaped(vm.consoleLog)}`],
     ...execArguments(vm),
     ...qmpArguments(vm),
-    ...(vm.coldPlug ?? []).flatMap(bootArguments),
+    ...bootArguments(vm.coldPlug ?? []),
   ];
 }
 

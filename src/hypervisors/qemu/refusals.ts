@@ -61,9 +61,10 @@ export function isNotVhostUser(error: unknown): boolean {
 
 /** As {@link isNotVhostUser}, for the words with which QEMU ended. */
 export function saysNotVhostUser(words: string): boolean {
-  // After a hang-up QEMU connects again, and a descriptor that was handed over can be used once.
-  return /vhost_backend_init failed|vhost initialization failed|^File descriptor named .* has not been found/.test(
-    words,
+  return (
+    /vhost_backend_init failed|vhost_set_owner failed|vhost initialization failed/.test(words) ||
+    // After a hang-up QEMU connects again; a descriptor that was handed over, or inherited, can be used once.
+    /^File descriptor (?:named .* has not been found|'\d+' is not a socket)/.test(words)
   );
 }
 

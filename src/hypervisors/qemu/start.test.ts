@@ -1,9 +1,13 @@
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { isAlive, processIdentity, waitForEnd } from '../../host/process-identity.ts';
 import type { ProcessIdentity } from '../../api/operation.ts';
+import type { Plan } from '../../api/plan.ts';
 import type { QemuMachine } from './command-line.ts';
 import { startQemu } from './start.ts';
 
@@ -93,4 +97,53 @@ test('what does not open its socket in time is ended', async () => {
   });
   const [identity] = told;
   expect(identity !== undefined && (await waitForEnd(identity, 10_000)) && isAlive(identity)).toBe(false);
+});
+
+/** A plan that hands a connection over, and nothing else. */
+const handingOver = (vmmId: string): Plan => ({
+  vmmId,
+  steps: [
+    {
+      summary: 'hand the connection over',
+      run: {
+        execute: 'getfd',
+        arguments: { fdname: vmmId },
+        peer: { connectTo: '/s', protocol: 'vhost-user', afterwards: 'hand-over' },
+      },
+      undo: { execute: 'closefd', arguments: { fdname: vmmId } },
+    },
+  ],
+});
+
+test('connections are inherited in the order of the devices, and are QEMU’s alone once they are closed here', async () => {
+  const { ran: _, ...fake } = program('echo -n first >&3; echo -n second >&4; exit 1');
+  const server = createServer((socket) => said.push(text(socket))).listen(join(directory, 's'));
+  const said: Promise<string>[] = [];
+  await once(server, 'listening');
+  const connections = new Map([
+    ['b', await connected()],
+    ['a', await connected()],
+  ]);
+  async function connected(): Promise<Socket> {
+    const socket = connect(join(directory, 's'));
+    await Promise.all([once(socket, 'connect'), once(server, 'connection')]);
+    return socket;
+  }
+  try {
+    const coldPlug = [handingOver('a'), handingOver('b')];
+    const started = startQemu({ ...vm(), coldPlug }, { ...fake, timeoutMs: 10_000, connections });
+    await expect(started).rejects.toMatchObject({ code: 'start-failed' });
+  } finally {
+    connections.forEach((socket) => socket.destroy());
+    server.close();
+  }
+  // Accepted in the order in which they were made: b, then a.
+  expect(await Promise.all(said)).toEqual(['second', 'first']);
+});
+
+test('a device whose connection is not there is a fault here, and nothing is started', async () => {
+  const { ran, ...fake } = program('exit 1');
+  const started = startQemu({ ...vm(), coldPlug: [handingOver('a')] }, { ...fake, timeoutMs: 10_000 });
+  await expect(started).rejects.toThrow(TypeError);
+  expect(existsSync(ran)).toBe(false);
 });

@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { VmplugError } from '../../api/errors.ts';
 import type { ExchangeOptions } from '../../api/hypervisor.ts';
+import { inheriting } from './boot-arguments.ts';
 import { qemuArguments, type QemuMachine } from './command-line.ts';
 import { connectWhenUp } from './connect-when-up.ts';
 import { checkProgram } from './programs.ts';
@@ -18,6 +20,8 @@ export interface StartOptions extends ExchangeOptions {
   readonly log: string;
   /** Told which process it will be, before anything of QEMU runs. */
   readonly onProcess?: (pid: number) => void;
+  /** What the plans of its devices hand over, by the VMM's name of the device. */
+  readonly connections?: ReadonlyMap<string, Socket>;
 }
 
 /** Becomes QEMU when it is told to; ends when nobody is left to tell it. */
@@ -32,10 +36,11 @@ const gate = 'read -r go && exec "$0" "$@" </dev/null';
 export async function startQemu(vm: QemuMachine, options: StartOptions): Promise<StartedQemu> {
   const args = qemuArguments(vm);
   checkProgram(options.binary, vm);
+  const inherited = inheritedBy(vm, options);
   const log = openLog(options.log, vm.name);
   const child = spawn('/bin/sh', ['-c', gate, options.binary, ...args], {
     detached: true,
-    stdio: ['pipe', log, log],
+    stdio: ['pipe', log, log, ...inherited],
   });
   closeSync(log);
   const ended = endOf(child, vm.name, options.log);
@@ -62,6 +67,15 @@ function openLog(path: string, name: string): number {
   } catch (error) {
     throw failed(name, error instanceof Error ? error.message : String(error), error);
   }
+}
+
+/** Of each the process gets a descriptor of its own, which the shell passes on. */
+function inheritedBy({ coldPlug = [] }: QemuMachine, { connections }: StartOptions): Socket[] {
+  return inheriting(coldPlug).map(({ vmmId }) => {
+    const connection = connections?.get(vmmId);
+    if (connection === undefined) throw new TypeError(`no connection for ${vmmId}`);
+    return connection;
+  });
 }
 
 async function endOf(child: ChildProcess, name: string, log: string): Promise<VmplugError> {
