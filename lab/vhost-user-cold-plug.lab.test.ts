@@ -11,6 +11,7 @@ import {
 import { Lab } from './harness.ts';
 import { seen } from './seen.ts';
 import { ensurePackages, qemuPackages } from './setup/packages.ts';
+import { ensureQemu10 } from './setup/qemu10.ts';
 
 let lab: Lab;
 beforeAll(async () => void (await ensurePackages(qemuPackages)));
@@ -25,12 +26,17 @@ function coldPlug({ attach: [source, flag, value] }: Served): string[] {
   return ['--cold-plug', JSON.stringify({ source, ...named })];
 }
 
-test.for(['q35', 'pc'] as const)(
-  '%s: a guest that starts with every kind uses them, and lets go of them as of hot-plugged ones',
+test.for([
+  ['q35', '7.2'],
+  ['pc', '7.2'],
+  ['q35', '10'],
+] as const)(
+  '%s, QEMU %s: a guest that starts with every kind uses them, and lets go of them as of hot-plugged ones',
   { timeout: 400_000 },
-  async (machine, context) => {
+  async ([machine, version], context) => {
     await using served = await serveEveryKind(lab);
-    const flags = ['--machine', machine, '--timeout', '5m'];
+    const program = version === '10' ? ['--qemu', (await ensureQemu10()).wrapper] : [];
+    const flags = ['--machine', machine, '--timeout', '5m', ...program];
     await lab.run('vm1', ...flags, ...served.kinds.flatMap(coldPlug));
     const qemu = await qemuVersion(lab, 'vm1');
     const { devices } = await lab.ok<{ devices: (Device & { source: string })[] }>('ls', 'vm1');
