@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { print, printTable } from './output.ts';
 
@@ -24,5 +25,5 @@ test('columns are as wide as their longest cell, and stay in their line', () => 
       ['s', 'z'],
     ],
   );
-  expect(said.replaceAll(/\u001b\[\d+m/g, '')).toBe('A     B\nlong  "x\\ny"\ns     z\n');
+  expect(stripVTControlCharacters(said)).toBe('A     B\nlong  "x\\ny"\ns     z\n');
 });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { linkSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -158,4 +158,18 @@ test('where nobody listens any more the VM has ended: nothing of it can be in us
   await once(server, 'close');
   expect(await forgetUnseen(store, adopted(path), limits)).toEqual([]);
   expect(records()).toEqual(forgotten(lease));
+});
+
+test('a VM that was given the name meanwhile is not forgotten, and keeps its directory', async () => {
+  const held = join(directory, 'vm1');
+  const former = adopted(join(directory, 'no-socket'), { directory: held });
+  store.write((tx) => tx.deleteSandbox('vm1'));
+  const present = adopted(join(directory, 'no-socket'), { directory: held, createdAt: 2 });
+  mkdirSync(held);
+  const before = records();
+  forgetSandbox(store, { ...former, process: { pid: 1, startTime: 'x' } });
+  expect(await forgetUnseen(store, former, limits)).toEqual([]);
+  expect(records()).toEqual(before);
+  expect(store.read((tx) => tx.sandbox('vm1'))).toEqual(present);
+  expect(existsSync(held)).toBe(true);
 });

@@ -41,18 +41,27 @@ export async function forgetUnseen(
     return [];
   }
   const ended = await hasEnded(sandbox, options);
-  return forgetIf(store, sandbox, (tx) => (ended ? [] : leaveUnseen(tx, sandbox.name)));
+  return forgetIf(store, sandbox, (tx) => (ended ? [] : leaveUnseen(tx, sandbox.name))) ?? [];
 }
 
-/** Looks and forgets in one transaction: nothing is attached in between. */
-export function forgetIf<T>(store: Store, sandbox: SandboxRecord, look: (tx: Transaction) => T): T {
-  const seen = store.write((tx) => {
+/**
+ * Looks and forgets in one transaction: nothing is attached in between. When somebody else has forgotten it,
+ * nothing is done: another VM may have its name and its directory by now.
+ */
+export function forgetIf<T>(
+  store: Store,
+  sandbox: SandboxRecord,
+  look: (tx: Transaction) => T,
+): T | undefined {
+  const { name, createdAt, directory } = sandbox;
+  return store.write((tx) => {
+    if (tx.sandbox(name)?.createdAt !== createdAt) return undefined;
     const result = look(tx);
-    tx.deleteSandbox(sandbox.name);
+    tx.deleteSandbox(name);
+    // Before others may use the name: what they put there is not taken away.
+    if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
     return result;
   });
-  if (sandbox.directory !== undefined) rmSync(sandbox.directory, { recursive: true, force: true });
-  return seen;
 }
 
 function leaveUnseen(tx: Transaction, name: string): AttachmentRecord[] {
