@@ -7,6 +7,7 @@ import { inGuest, type Device } from './back-ends/served.testing.ts';
 import { writeAt0 } from './devices-disks.testing.ts';
 import { changesNothing, refused, type Refusal } from './errors.testing.ts';
 import type { Lab } from './harness.ts';
+import { ensureQemu10 } from './setup/qemu10.ts';
 
 /** What `sandbox run` says of a start. */
 export interface Started {
@@ -22,6 +23,11 @@ export async function runWith(
   ...flags: string[]
 ): Promise<Started> {
   return lab.ok<Started>('sandbox', 'run', name, '--accel', 'tcg', ...coldPlugFlags(sources), ...flags);
+}
+
+/** The flags by which a sandbox is started with the system's QEMU, or with QEMU 10. */
+export async function qemuFlags(version: '7.2' | '10'): Promise<string[]> {
+  return version === '10' ? ['--qemu', (await ensureQemu10()).wrapper] : [];
 }
 
 /** A start of vm1 that is refused, and leaves no record, claim, process or directory. */

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startScriptedPeer } from './back-ends/scripted-peer.testing.ts';
 import { serveDisk } from './back-ends/served.testing.ts';
-import { refusedStart, runWith } from './cold-plug.testing.ts';
+import { qemuFlags, refusedStart, runWith } from './cold-plug.testing.ts';
 import { startForeignQemu } from './foreign-qemu.ts';
 import { Lab } from './harness.ts';
 import { ensurePackages, qemuPackages } from './setup/packages.ts';
@@ -69,17 +69,13 @@ describe.each(kinds)('%s', (kind) => {
   });
 });
 
-async function programOf(version: '7.2' | '10'): Promise<string[]> {
-  return version === '10' ? ['--qemu', (await ensureQemu10()).wrapper] : [];
-}
-
 describe.each(['7.2', '10'] as const)('QEMU %s', (version) => {
   test.each(kinds.filter((kind) => kind !== 'vhost-user-net'))(
     '%s, a peer that answers the check and hangs up on QEMU at its start does not speak vhost-user',
     async (kind) => {
       await using peer = await startScriptedPeer(lab.directory, 'closes-later');
       const device = deviceOn(kind, peer.socket);
-      const error = await refusedStart(lab, 'not-vhost-user', [device], ...(await programOf(version)));
+      const error = await refusedStart(lab, 'not-vhost-user', [device], ...(await qemuFlags(version)));
       expect(error).toMatchObject({ subject: device.source, hint: expect.stringMatching(untouched) });
     },
   );
@@ -96,7 +92,7 @@ describe.each(['7.2', '10'] as const)('QEMU %s', (version) => {
     async (kind, manner) => {
       await using peer = await startScriptedPeer(lab.directory, manner);
       const device = deviceOn(kind, peer.socket);
-      const flags = ['--timeout', '8s', ...(await programOf(version))];
+      const flags = ['--timeout', '8s', ...(await qemuFlags(version))];
       const error = await refusedStart(lab, 'backend-silent', [device], ...flags);
       expect(error).toMatchObject({
         ...{ subject: device.source, facts: { pid: peer.pid } },

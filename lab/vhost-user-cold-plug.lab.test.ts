@@ -1,17 +1,18 @@
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { chardevs } from './back-ends/lost.testing.ts';
+import { backEndOfDies, chardevs } from './back-ends/lost.testing.ts';
 import {
   addressOf,
   inGuest,
   qemuVersion,
+  serveDisk,
   serveEveryKind,
   type Device,
   type Served,
 } from './back-ends/served.testing.ts';
+import { qemuFlags, runWith } from './cold-plug.testing.ts';
 import { Lab } from './harness.ts';
 import { seen } from './seen.ts';
 import { ensurePackages, qemuPackages } from './setup/packages.ts';
-import { ensureQemu10 } from './setup/qemu10.ts';
 
 let lab: Lab;
 beforeAll(async () => void (await ensurePackages(qemuPackages)));
@@ -35,8 +36,7 @@ test.for([
   { timeout: 400_000 },
   async ([machine, version], context) => {
     await using served = await serveEveryKind(lab);
-    const program = version === '10' ? ['--qemu', (await ensureQemu10()).wrapper] : [];
-    const flags = ['--machine', machine, '--timeout', '5m', ...program];
+    const flags = ['--machine', machine, '--timeout', '5m', ...(await qemuFlags(version))];
     await lab.run('vm1', ...flags, ...served.kinds.flatMap(coldPlug));
     const qemu = await qemuVersion(lab, 'vm1');
     const { devices } = await lab.ok<{ devices: (Device & { source: string })[] }>('ls', 'vm1');
@@ -57,5 +57,19 @@ test.for([
     expect(await chardevs(lab, 'vm1')).toEqual([]);
     await inGuest(lab, 'vm1', 'true');
     expect(await lab.ok('doctor')).toMatchObject({ ok: true, findings: [] });
+  },
+);
+
+test.each(['7.2', '10'] as const)(
+  'QEMU %s: the back end of a disk that was there from the start dies: that is said, it leaves, and another one can be attached',
+  async (version) => {
+    await using disk = await serveDisk(lab, 'disk');
+    const flags = ['--timeout', '2m', ...(await qemuFlags(version))];
+    const { devices } = await runWith(lab, 'vm1', [disk.attach[0]], ...flags);
+    const [device] = devices;
+    if (device === undefined) throw new Error('one device');
+    await backEndOfDies(lab, 'vm1', disk, device);
+    await using heir = await serveDisk(lab, 'disk');
+    await heir.use('vm1', await lab.ok<Device>('attach', 'vm1', ...heir.attach, '--timeout', '60s'));
   },
 );

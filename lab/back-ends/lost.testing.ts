@@ -11,12 +11,17 @@ export async function chardevs(lab: Lab, vm: string): Promise<string[]> {
     .filter((label) => label.startsWith('vmplug-'));
 }
 
-/**
- * Attaches and uses what is served, kills its back end, and sees that every view of the device says so, that the
- * guest still lets go of it, and that VM and guest live on.
- */
+/** Attaches what is served, and {@link backEndOfDies}. */
 export async function backEndDies(lab: Lab, vm: string, served: Served): Promise<void> {
   const device = await lab.ok<Device>('attach', vm, ...served.attach, '--timeout', '60s');
+  await backEndOfDies(lab, vm, served, device);
+}
+
+/**
+ * Uses a device that is in the VM, kills its back end, and sees that every view of the device says so, that the
+ * guest still lets go of it, and that VM and guest live on.
+ */
+export async function backEndOfDies(lab: Lab, vm: string, served: Served, device: Device): Promise<void> {
   await served.use(vm, device);
   expect(await lab.ok('inspect', device.id)).toMatchObject({ observed: { backend: 'connected' } });
 

@@ -86,7 +86,7 @@ async function ofSilence(silence: VmplugError, begun: readonly Begun[]): Promise
   return new VmplugError('backend-silent', {
     action: starting.action,
     subject: first.source,
-    reason: `QEMU did not get ready (${silence.reason}): it may wait for an answer of ${names.join(' or of ')}`,
+    reason: `QEMU did not get ready in time: it may wait for an answer of ${names.join(' or of ')}`,
     hint: 'see what that program prints, or end it; the VM was ended again, and nothing was left behind',
     cause: silence,
     facts: sockets.length === 1 ? (programs[0]?.facts ?? {}) : {},
