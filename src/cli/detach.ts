@@ -30,5 +30,7 @@ async function runDetach(sandbox: string, device: string, flags: TimedOptions): 
   }
   const how = state === 'gone' ? 'released: its VM has ended' : 'released';
   print(`${attachment.id}  ${printable(attachment.source)} is ${how}`);
-  if (state === 'released') print(`  timeline      ${timelineText(timeline)}`);
+  // What another command has released meanwhile has none.
+  const stages = timelineText(timeline);
+  if (state === 'released' && stages !== '') print(`  timeline      ${stages}`);
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
-import { VmplugError } from '../api/errors.ts';
+import { hasCode, VmplugError } from '../api/errors.ts';
 import { evidenceLevels, type Evidence } from '../api/evidence.ts';
 import type { SandboxRecord } from '../api/sandbox.ts';
 import type { MachineType } from '../hypervisors/qemu/machine-options.ts';
@@ -176,7 +176,9 @@ function notUp(name: string, error: unknown, words: string): unknown {
     action: 'start',
     subject: name,
     reason: `${error.reason}, so its VM was ended again; ${console}`,
-    hint: 'give it longer with --timeout 2m, or more with --memory 512M; nothing was left behind',
+    hint: hasCode(error, 'deadline-passed')
+      ? 'give it longer with --timeout 2m, or more with --memory 512M; nothing was left behind'
+      : 'the guest has ended, or somebody has stopped it; nothing was left behind',
     cause: error,
   });
 }
