@@ -72,11 +72,15 @@ describe('a VM that was killed', () => {
     expect(doctor.json()).toMatchObject({
       findings: [{ problem: 'vm-ended', sandbox: 'dead', repaired: false }],
     });
-    expect((await devicesOf(lab)).map(({ id }) => id)).toEqual(ids);
+    expect(await devicesOf(lab)).toMatchObject(ids.map((id) => ({ id, vmEnded: true })));
+    expect((await lab.vmplug('ls')).stdout).toContain('attached, VM ended');
     expect(await lab.ok('doctor', '--repair')).toMatchObject({
       findings: [{ problem: 'vm-ended', repaired: true }],
     });
     expect(await devicesOf(lab)).toEqual([]);
+    // Its record is left, and nothing that could be repaired.
+    const after = (await lab.vmplug('doctor', '--json')).json<{ plan: { by: string }[] }>();
+    expect(after.plan.map(({ by }) => by)).toEqual(['person']);
   });
 
   test('a detach succeeds, and frees all that the VM held', async () => {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { readListing } from '../manager/listing.ts';
 import { stateDirectory } from '../sandbox/directories.ts';
+import { lifeOf } from '../sandbox/life.ts';
 import { deviceDocument } from './device-document.ts';
 import { shortAddress } from './guest-text.ts';
 import { hostSizeOf, type HostDevice } from '../api/host-device.ts';
@@ -12,9 +13,14 @@ export function addLs(program: Command): void {
   common(
     program.command('ls').description('list the devices of a sandbox, or of all').argument('[sandbox]'),
   ).action((sandbox: string | undefined, flags: CommonOptions) => {
-    const { attachments } = readListing(stateDirectory(flags.stateDir), sandbox);
+    const { attachments, sandboxes } = readListing(stateDirectory(flags.stateDir), sandbox);
+    const ended = new Set(sandboxes.filter((each) => lifeOf(each) === 'ended').map(({ name }) => name));
     if (flags.json === true) {
-      printJson('devices', { devices: attachments.map(deviceDocument) });
+      const devices = attachments.map((device) => ({
+        ...deviceDocument(device),
+        vmEnded: ended.has(device.sandbox),
+      }));
+      printJson('devices', { devices });
       return;
     }
     if (attachments.length === 0) {
@@ -25,7 +31,7 @@ export function addLs(program: Command): void {
       device.id,
       device.sandbox,
       device.driver,
-      device.state,
+      ended.has(device.sandbox) ? `${device.state}, VM ended` : device.state,
       device.evidence ?? '-',
       sizeText(device.host),
       shortAddress(device),

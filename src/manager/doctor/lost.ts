@@ -27,9 +27,13 @@ function ended(name: string, devices: number, repaired: boolean): Finding {
     problem: 'vm-ended',
     sandbox: name,
     what: `its VM has ended; ${devices} of our devices were in it`,
-    remedy: `everything that they held is freed; vmplug sandbox forget ${name} removes the record`,
+    remedy: `${devices === 0 ? 'nothing is held any more' : 'everything that they held is freed'}; vmplug sandbox forget ${name} removes the record`,
     plan: [
-      repairs(`free the places and claims of its ${devices} devices, and give their IOMMU groups back`),
+      ...(devices === 0
+        ? []
+        : [
+            repairs(`free the places and claims of its ${devices} devices, and give their IOMMU groups back`),
+          ]),
       person(`vmplug sandbox forget ${name}, when its record is of no more use`),
     ],
     truths: { recorded: `${devices} devices`, vmm: 'ended' },
