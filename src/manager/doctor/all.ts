@@ -46,7 +46,7 @@ export async function examineAll(examined: Examined, options: DoctorOptions): Pr
     } catch (error) {
       const known = await withWhoIsWaitedFor(store, sandbox.name, error);
       if (!(known instanceof VmplugError)) throw known;
-      findings.push(...examineLost(store, sandbox, known, repair));
+      findings.push(...(await examineLost(store, sandbox, known, repair)));
     }
   }
   return [...findings, ...(await leftLeases(leases, repair)), ...(await leftovers(store, stateDir, repair))];

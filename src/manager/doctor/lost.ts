@@ -1,23 +1,27 @@
 import type { VmplugError } from '../../api/errors.ts';
 import type { SandboxRecord } from '../../api/sandbox.ts';
 import { releaseAll } from '../../operations/settle.ts';
+import { lifeSoon } from '../../sandbox/life.ts';
 import type { Store } from '../../store/store.ts';
 import { stoppedProcess } from '../stopped-process.ts';
 import { person, repairs, type Finding } from './finding.ts';
 
 /** What follows from a VM that has ended, that cannot be reached, or in whose place another one answers. */
-export function examineLost(
+export async function examineLost(
   store: Store,
   sandbox: SandboxRecord,
   error: VmplugError,
   repair: boolean,
-): Finding[] {
+): Promise<Finding[]> {
   const { name } = sandbox;
   const devices = store.read((tx) => tx.attachments(name)).length;
   // It is being started: nothing is off.
   if (error.code === 'operation-in-progress') return [];
   if (error.code === 'vm-replaced') return [replaced(sandbox, error, devices)];
-  if (error.code !== 'vm-gone') return [unreachable(sandbox, error)];
+  // A connection that is lost on the way, and a socket that is gone by then, say nothing of its process.
+  const isGone = error.code === 'vm-gone';
+  const hasEnded = isGone && (error.facts['ended'] === true || (await lifeSoon(sandbox)) === 'ended');
+  if (!hasEnded) return [unreachable(sandbox, error)];
   if (repair) releaseAll({ store, sandbox });
   return [ended(name, devices, repair)];
 }
