@@ -17,8 +17,8 @@ export function addSandboxAdopt(sandbox: Command): void {
     .description('take up a running VM that somebody else started; it is not changed')
     .argument('<name>')
     .option('--qmp <socket>', 'the QMP socket of a QEMU')
-    .option('--cloud-hypervisor <socket>', 'the API socket of a Cloud Hypervisor')
-    .option('--firecracker <socket>', 'the API socket of a Firecracker');
+    .option('--cloud-hypervisor <socket>', 'the API socket of a Cloud Hypervisor: not in this version')
+    .option('--firecracker <socket>', 'the API socket of a Firecracker: not in this version');
   timed(command, '10s', 'how long to wait for the VMM');
   common(command).action(async (name: string, flags: AdoptFlags) => {
     const socket = qmpSocket(flags);
