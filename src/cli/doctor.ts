@@ -24,7 +24,7 @@ export function addDoctor(program: Command): void {
       'with --repair: let the guest let go of SANDBOX/DEVICE, which doctor found in no record',
     )
     .addHelpText('after', '\nExits with 1 when something is left to be mended.');
-  timed(command, '5s', 'how long to wait for each VM');
+  timed(command, '5s', 'how long to wait for each VM, for all that it is asked');
   common(command).action(async (flags: DoctorFlags) => {
     if (flags.release !== undefined && flags.repair === undefined) throw releaseAlone(flags.release);
     const findings = await examineAll(flags);

@@ -265,7 +265,7 @@ export class Vmplug implements AsyncDisposable {
    */
   async doctor(options: DoctorOptions = {}): Promise<Finding[]> {
     return this.#calls.run(options, (given) => {
-      const use: Examined['use'] = (sandbox, work) => this.#vms.look(sandbox, limits(given), work);
+      const use: Examined['use'] = (sandbox, bounds, work) => this.#vms.look(sandbox, bounds, work);
       return examineAll({ store: this.#store, stateDir: this.stateDir, leases: this.#leases, use }, given);
     });
   }

@@ -1,9 +1,11 @@
 import { VmplugError } from '../../api/errors.ts';
+import type { ExchangeOptions } from '../../api/hypervisor.ts';
 import type { SandboxRecord } from '../../api/sandbox.ts';
 import type { OperationContext } from '../../operations/context.ts';
+import { Deadline } from '../../operations/deadline.ts';
 import type { LeaseContext } from '../../operations/leases.ts';
 import type { Store } from '../../store/store.ts';
-import type { CallOptions } from '../call-options.ts';
+import { limits, type CallOptions } from '../call-options.ts';
 import { examineSandbox } from './doctor.ts';
 import type { Finding } from './finding.ts';
 import { leftLeases } from './leases.ts';
@@ -25,15 +27,22 @@ export interface Examined {
   readonly stateDir: string;
   readonly leases: LeaseContext;
   /** Runs `work` with a connection to the VM of `sandbox`, and settles nothing before. */
-  use(sandbox: SandboxRecord, work: (context: OperationContext) => Promise<Finding[]>): Promise<Finding[]>;
+  use(
+    sandbox: SandboxRecord,
+    limits: ExchangeOptions,
+    work: (context: OperationContext) => Promise<Finding[]>,
+  ): Promise<Finding[]>;
 }
 
 /**
- * Every sandbox, one after the other, and then what belongs to none.
+ * Every sandbox, one after the other, and then what belongs to none. A VM that does not answer costs the timeout,
+ * connecting included; only what repairing has sent is waited for longer.
  * @throws VmplugError as {@link parseRelease}, before anything is done
  */
 export async function examineAll(examined: Examined, options: DoctorOptions): Promise<Finding[]> {
-  const { store, stateDir, leases } = examined;
+  const { store, stateDir } = examined;
+  const { timeoutMs, signal } = limits(options);
+  const leases = { ...examined.leases, groupClosesMs: timeoutMs };
   const { repair = false, release = [] } = options;
   const { sandboxes, released } = store.read((tx) => ({
     sandboxes: tx.sandboxes(),
@@ -41,11 +50,15 @@ export async function examineAll(examined: Examined, options: DoctorOptions): Pr
   }));
   const findings: Finding[] = [];
   for (const sandbox of sandboxes) {
+    const deadline = new Deadline(timeoutMs, signal);
     try {
-      findings.push(...(await examined.use(sandbox, (context) => examineSandbox(context, repair, released))));
+      const found = await examined.use(sandbox, deadline.exchange(), (context) =>
+        examineSandbox({ ...context, deadline }, repair, released),
+      );
+      findings.push(...found);
     } catch (error) {
       const known = await withWhoIsWaitedFor(store, sandbox.name, error);
-      if (!(known instanceof VmplugError)) throw known;
+      if (!(known instanceof VmplugError) || known.code === 'aborted') throw known;
       findings.push(...(await examineLost(store, sandbox, known, repair)));
     }
   }

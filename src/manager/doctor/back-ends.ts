@@ -1,14 +1,15 @@
 import { servedDevice } from '../../operations/back-end-errors.ts';
-import { vmmPatienceMs, type OperationContext } from '../../operations/context.ts';
 import { person, type Finding } from './finding.ts';
+import { asking, type Look } from './look.ts';
 
 /** Devices whose program behind the socket has gone: the guest's requests are answered by nobody. */
-export async function lostBackEnds({ store, sandbox, hypervisor }: OperationContext): Promise<Finding[]> {
+export async function lostBackEnds(context: Look): Promise<Finding[]> {
+  const { store, sandbox, hypervisor } = context;
   const served = store
     .read((tx) => tx.attachments(sandbox.name))
     .filter((attachment) => attachment.state === 'attached' && servedDevice(attachment) !== undefined);
   const observations = await Promise.all(
-    served.map(({ plan, place }) => hypervisor.observe(plan.vmmId, place, { timeoutMs: vmmPatienceMs })),
+    served.map(({ plan, place }) => hypervisor.observe(plan.vmmId, place, asking(context))),
   );
   return served
     .filter((_, index) => observations[index]?.backend === 'lost')

@@ -1,8 +1,8 @@
-import type { OperationContext } from '../../operations/context.ts';
 import { lostBackEnds } from './back-ends.ts';
 import type { Finding } from './finding.ts';
 import { foreignDevices } from './foreign.ts';
 import { changedHosts } from './host.ts';
+import type { Look } from './look.ts';
 import { orphans } from './orphans.ts';
 import type { Release } from './release.ts';
 import { unsettled } from './unsettled.ts';
@@ -11,7 +11,7 @@ import { miscounted } from './wanted.ts';
 
 /** As {@link examine}, and compares what is attached with this host too. */
 export async function examineSandbox(
-  context: OperationContext,
+  context: Look,
   repair: boolean,
   released: readonly Release[] = [],
 ): Promise<Finding[]> {
@@ -24,7 +24,7 @@ export async function examineSandbox(
  * @param released devices that are in no record and are to leave all the same when it mends
  */
 export async function examine(
-  context: OperationContext,
+  context: Look,
   repair: boolean,
   released: readonly Release[] = [],
 ): Promise<Finding[]> {

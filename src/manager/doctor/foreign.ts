@@ -2,16 +2,17 @@ import type { PluggedDevice } from '../../api/hypervisor.ts';
 import { unitsOf } from '../../api/plan.ts';
 import { blockKey } from '../../host/device-number.ts';
 import { identityAt } from '../../host/disk/host-usage.ts';
-import { vmmPatienceMs, type OperationContext } from '../../operations/context.ts';
 import type { Claim } from '../../store/store.ts';
 import { person, type Finding } from './finding.ts';
+import { asking, type Look } from './look.ts';
 
 /**
  * Devices that somebody else plugged into the running VM. They are theirs and are never touched; it is a
  * problem only where one uses a host device that is claimed here, or sits where one of ours is to be.
  */
-export async function foreignDevices({ store, sandbox, hypervisor }: OperationContext): Promise<Finding[]> {
-  const found = (await hypervisor.foreignDevices?.({ timeoutMs: vmmPatienceMs })) ?? [];
+export async function foreignDevices(context: Look): Promise<Finding[]> {
+  const { store, sandbox, hypervisor } = context;
+  const found = (await hypervisor.foreignDevices?.(asking(context))) ?? [];
   return store.read((tx) => {
     const places = tx
       .attachments(sandbox.name)

@@ -3,9 +3,10 @@ import type { Hypervisor, PluggedDevice } from '../../api/hypervisor.ts';
 import { ownPrefix } from '../../api/names.ts';
 import { backendNames, unitsOf } from '../../api/plan.ts';
 import { orphanReleases } from '../../devices/orphan-releases.ts';
-import { vmmPatienceMs, type OperationContext } from '../../operations/context.ts';
+import { vmmPatienceMs } from '../../operations/context.ts';
 import { release } from '../../operations/run-plan.ts';
 import { person, repairs, type Finding } from './finding.ts';
+import { asking, type Look } from './look.ts';
 import { releasable, type Release } from './release.ts';
 
 /**
@@ -14,12 +15,12 @@ import { releasable, type Release } from './release.ts';
  * asked for by name. Repairing releases back ends that no device uses.
  */
 export async function orphans(
-  context: OperationContext,
+  context: Look,
   repair: boolean,
   asked: readonly Release[] = [],
 ): Promise<Finding[]> {
   const { store, sandbox, hypervisor } = context;
-  const inventory = await hypervisor.inventory({ timeoutMs: vmmPatienceMs });
+  const inventory = await hypervisor.inventory(asking(context));
   // Of every sandbox: two may be one VM, where that could not be told when they were adopted.
   const recorded = store.read((tx) => tx.attachments());
   const known = new Set(
@@ -36,12 +37,12 @@ export async function orphans(
   );
   const isAsked = (id: string): boolean =>
     asked.some((each) => each.sandbox === sandbox.name && each.device === releasable(id));
-  const told = await describe(hypervisor, devices);
+  const told = await describe(context, devices);
   if (repair) {
     for (const id of devices.filter(isAsked)) await askToLeave(hypervisor, id);
     await release(hypervisor, backends.flatMap(orphanReleases));
   }
-  const left = repair ? (await hypervisor.inventory({ timeoutMs: vmmPatienceMs })).backends : backends;
+  const left = repair ? (await hypervisor.inventory(asking(context))).backends : backends;
   return [
     ...devices.map((id) => orphanDevice(sandbox.name, id, told.get(id), repair && isAsked(id))),
     ...backends.map((name): Finding => ({
@@ -57,12 +58,9 @@ export async function orphans(
   ];
 }
 
-async function describe(
-  hypervisor: Hypervisor,
-  ids: readonly string[],
-): Promise<ReadonlyMap<string, PluggedDevice>> {
+async function describe(context: Look, ids: readonly string[]): Promise<ReadonlyMap<string, PluggedDevice>> {
   if (ids.length === 0) return new Map();
-  const told = (await hypervisor.describeDevices?.(ids, { timeoutMs: vmmPatienceMs })) ?? [];
+  const told = (await context.hypervisor.describeDevices?.(ids, asking(context))) ?? [];
   return new Map(told.map((device) => [device.id, device]));
 }
 

@@ -1,15 +1,15 @@
 import type { AttachmentRecord } from '../../api/attachment.ts';
-import type { Hypervisor, Observation } from '../../api/hypervisor.ts';
+import type { Observation } from '../../api/hypervisor.ts';
 import type { OperationRecord } from '../../api/operation.ts';
 import { unitsOf } from '../../api/plan.ts';
-import { vmmPatienceMs, type OperationContext } from '../../operations/context.ts';
 import { runningOperation } from '../../operations/journal.ts';
 import { settleSandbox, type Settled } from '../../operations/settle.ts';
 import type { Finding } from './finding.ts';
+import { asking, type Look } from './look.ts';
 import { whyStuck, type Pending } from './pending.ts';
 
 /** Attachments that are between two states, each with why it is stuck. */
-export async function unsettled(context: OperationContext, repair: boolean): Promise<Finding[]> {
+export async function unsettled(context: Look, repair: boolean): Promise<Finding[]> {
   const { store, sandbox, hypervisor } = context;
   const open = store.read((tx) =>
     tx.unsettledAttachments(sandbox.name).map((attachment) => ({
@@ -20,8 +20,8 @@ export async function unsettled(context: OperationContext, repair: boolean): Pro
   );
   if (open.length === 0) return [];
   const [status, ...observations] = await Promise.all([
-    hypervisor.status({ timeoutMs: vmmPatienceMs }),
-    ...open.map(({ attachment }) => observeAll(hypervisor, attachment)),
+    hypervisor.status(asking(context)),
+    ...open.map(({ attachment }) => observeAll(context, attachment)),
   ]);
   const settled = repair ? await settleSandbox(context) : new Map<string, Settled>();
   return open.map(({ attachment, operation, running }, index) => {
@@ -44,9 +44,11 @@ export async function unsettled(context: OperationContext, repair: boolean): Pro
 }
 
 /** Every function of a group, the one function of anything else. */
-async function observeAll(hypervisor: Hypervisor, attachment: AttachmentRecord): Promise<Observation[]> {
-  const limits = { timeoutMs: vmmPatienceMs };
-  return Promise.all(unitsOf(attachment).map(({ vmmId, place }) => hypervisor.observe(vmmId, place, limits)));
+async function observeAll(context: Look, attachment: AttachmentRecord): Promise<Observation[]> {
+  const { hypervisor } = context;
+  return Promise.all(
+    unitsOf(attachment).map(({ vmmId, place }) => hypervisor.observe(vmmId, place, asking(context))),
+  );
 }
 
 function finding(pending: Pending, settled: Settled | undefined): Finding {

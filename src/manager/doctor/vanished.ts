@@ -1,21 +1,21 @@
 import { unitsOf } from '../../api/plan.ts';
-import { vmmPatienceMs, type OperationContext } from '../../operations/context.ts';
 import { runningOperation } from '../../operations/journal.ts';
 import { settleAttachment } from '../../operations/settle.ts';
 import { person, repairs, type Finding } from './finding.ts';
+import { asking, type Look } from './look.ts';
 
 /**
  * Devices that are recorded as attached and that the VM no longer has: the guest ejected them. The
  * records are read before the VM is asked, so that a device that is attached meanwhile is not missed.
  */
-export async function vanished(context: OperationContext, repair: boolean): Promise<Finding[]> {
+export async function vanished(context: Look, repair: boolean): Promise<Finding[]> {
   const { store, sandbox, hypervisor } = context;
   const attached = store.read((tx) =>
     tx
       .attachments(sandbox.name)
       .filter(({ id, state }) => state === 'attached' && runningOperation(tx, id) === undefined),
   );
-  const inventory = await hypervisor.inventory({ timeoutMs: vmmPatienceMs });
+  const inventory = await hypervisor.inventory(asking(context));
   const missing = attached.filter((attachment) =>
     unitsOf(attachment).some(({ vmmId }) => !inventory.devices.includes(vmmId)),
   );
