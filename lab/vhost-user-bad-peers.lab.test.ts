@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { QmpConnection } from '../src/hypervisors/qemu/index.ts';
 import { readListing } from '../src/manager/listing.ts';
 import { startScriptedPeer } from './back-ends/scripted-peer.testing.ts';
-import { changesNothing, refused, rootPort, tellVmm, vmmHas } from './errors.testing.ts';
+import { changesNothing, refusalOf, refused, rootPort, tellVmm, vmmHas } from './errors.testing.ts';
 import { startForeignQemu, type ForeignQemu } from './foreign-qemu.ts';
 import { Lab } from './harness.ts';
 
@@ -83,6 +83,25 @@ describe.each(Object.keys(flags))('%s', (kind) => {
       expect(await lab.ok('doctor')).toMatchObject({ ok: true, findings: [] });
     },
   );
+});
+
+test('ctrl-C while a silent peer is asked ends it at once, and nothing is changed', async () => {
+  await using peer = await startScriptedPeer(lab.directory, 'silent');
+  const before = await everything();
+  const waiting = lab.start(...attach('vhost-user-blk', peer.socket, '--timeout', '10m', '--json'));
+  try {
+    await expect.poll(() => readListing(lab.stateDir).attachments.length, { timeout: 20_000 }).toBe(1);
+    const interrupted = performance.now();
+    waiting.kill('SIGINT');
+    const error = refusalOf(await waiting.ended, 'aborted');
+    expect(performance.now() - interrupted).toBeLessThan(10_000);
+    expect(error.hint).toContain('othing was changed');
+  } finally {
+    waiting.kill();
+    await waiting.ended;
+  }
+  expect(await everything()).toEqual(before);
+  expect(await lab.ok('doctor')).toMatchObject({ ok: true, findings: [] });
 });
 
 test.each(Object.keys(flags).filter((kind) => kind !== 'vhost-user-net'))(

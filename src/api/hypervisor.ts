@@ -121,10 +121,11 @@ export interface Hypervisor extends AsyncDisposable {
    */
   buses(options: ExchangeOptions & { readonly fresh?: boolean }): Promise<Bus[]>;
   /**
-   * Sends the commands in order without waiting in between; one promise for each reply.
+   * Sends the commands in order without waiting in between; one promise for each reply. Of a batch with a
+   * `peer` the signal ends the check and nothing that has gone out.
    * @throws VmplugError `vmm-refused`; `outcome-unknown` when the connection was lost after
    * the command went out; where a command has a `peer`, and then nothing went out:
-   * `not-vhost-user`, `backend-silent`, `socket-not-served`
+   * `not-vhost-user`, `backend-silent`, `socket-not-served`, `aborted`
    */
   submit(commands: readonly Command[], options: ExchangeOptions): Promise<JsonValue>[];
   /**

@@ -54,7 +54,7 @@ async function carryOut(
   context.onProgress?.('run');
   for (let tries = 1; ; tries += 1) {
     try {
-      await runPlan(context.hypervisor, current.attachment, patienceMs);
+      await runPlan(context.hypervisor, current.attachment, patienceMs, request.signal);
       break;
     } catch (error) {
       watch.lap('run');

@@ -65,6 +65,15 @@ export async function refusedPeer(
       cause,
     });
   }
+  if (hasCode(error, 'aborted')) {
+    return new VmplugError('aborted', {
+      action: 'attach',
+      subject: attachment.source,
+      reason: 'given up by the caller while the program behind the socket was asked what it is',
+      hint: `attach it again; nothing was changed in ${attachment.sandbox}`,
+      cause: error,
+    });
+  }
   if (!hasCode(error, 'backend-silent')) return undefined;
   const { program, facts } = await programBehind(served);
   return new VmplugError('backend-silent', {

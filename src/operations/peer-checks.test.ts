@@ -32,7 +32,7 @@ test('what this VMM can do is asked where there is a program behind a socket tha
   }
 });
 
-test.each(['not-vhost-user', 'backend-silent', 'socket-not-served'] as const)(
+test.each(['not-vhost-user', 'backend-silent', 'socket-not-served', 'aborted'] as const)(
   'an attach that ends with %s says that nothing was changed',
   async (code) => {
     const host = served('vhost-user-blk', { socket: '/nonexistent.sock' });

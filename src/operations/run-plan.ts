@@ -20,17 +20,20 @@ import { Sleeper } from './wait.ts';
  * @throws VmplugError what the VMM said, with `facts.undone`; `outcome-unknown` when the
  * connection was lost in between or an undo failed, and the VMM has to be asked
  * @param patienceMs milliseconds for the VMM to answer
+ * @param signal gives up the check of a program behind a socket, before anything goes out
  */
 export async function runPlan(
   hypervisor: Hypervisor,
   attachment: AttachmentRecord,
   patienceMs = vmmPatienceMs,
+  signal?: AbortSignal,
 ): Promise<void> {
   const { plan } = attachment;
+  const isChecked = signal !== undefined && plan.steps.some(({ run }) => run.peer !== undefined);
   const replies = await Promise.allSettled(
     hypervisor.submit(
       plan.steps.map((step) => step.run),
-      { timeoutMs: patienceMs },
+      { timeoutMs: patienceMs, ...(isChecked ? { signal } : {}) },
     ),
   );
   const failed = replies.find((reply) => reply.status === 'rejected');

@@ -72,6 +72,7 @@ async function waitFor(
     subject: path,
     reason: isAborted ? 'given up by the caller' : `it did not answer within ${Math.round(timeoutMs)} ms`,
     cause: limits.reason,
+    facts: { sent: false },
   });
 }
 

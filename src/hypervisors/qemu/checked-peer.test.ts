@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Command, PeerCheck } from '../../api/plan.ts';
@@ -65,4 +67,42 @@ test('nothing goes out to the VMM when the program is no back end', async () => 
   const replies = submitChecked(() => expect.fail('something was sent'), commands, peer, limits);
   for (const reply of replies) await expect(reply).rejects.toMatchObject({ code: 'not-vhost-user' });
   await server.gone;
+});
+
+test('given up while the program is silent: at once, and nothing goes out', async () => {
+  using directory = temporaryDirectory();
+  const path = join(directory.path, 's');
+  const asked = Promise.withResolvers<void>();
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined).on('data', () => asked.resolve());
+  }).listen(path);
+  await once(server, 'listening');
+  try {
+    const [peer, commands] = commandsFor(path, 'hand-over');
+    const caller = new AbortController();
+    const options = { timeoutMs: 600_000, signal: caller.signal };
+    const replies = submitChecked(() => expect.fail('something was sent'), commands, peer, options);
+    await asked.promise;
+    caller.abort();
+    for (const reply of replies) {
+      await expect(reply).rejects.toMatchObject({ code: 'aborted', facts: { sent: false } });
+    }
+  } finally {
+    server.close();
+  }
+});
+
+test('what has gone out is not given up by the signal that is for the check', async () => {
+  using directory = temporaryDirectory();
+  const path = join(directory.path, 's');
+  await using _server = await serveAnswering(path);
+  const [peer, commands] = commandsFor(path, 'leave');
+  const options = { ...limits, signal: new AbortController().signal };
+  const replies = submitChecked(
+    (sent, given) => sent.map(() => Promise.resolve(given.signal === undefined)),
+    commands,
+    peer,
+    options,
+  );
+  expect(await Promise.all(replies)).toEqual([true, true]);
 });

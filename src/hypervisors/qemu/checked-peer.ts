@@ -16,6 +16,7 @@ const leastMs = 2_000;
 /**
  * Checks the program behind the socket of `peer`, and sends `commands` when it is what it should be. QEMU, which
  * reads from a back end with everything else standing still, would wait for a wrong one without end.
+ * @param options `signal` gives up the check
  * @throws VmplugError as `askBackEnd`; nothing was sent then
  */
 export function submitChecked(
@@ -50,7 +51,8 @@ async function checkAndSend(
       arguments: args,
       ...(own === peer && handOver !== undefined ? { send: handingOver(handOver, connection) } : {}),
     })),
-    { ...options, timeoutMs: Math.max(left, leastMs) },
+    // Not the caller's signal: what has gone out is not given up.
+    { timeoutMs: Math.max(left, leastMs) },
   );
   // QEMU has a descriptor of its own by then, or never will.
   const index = commands.findIndex((command) => command.peer === peer);
