@@ -20,10 +20,10 @@ export async function probeMachine(
   const child = spawnTied(options.binary, stoppedArguments(vm), { stdio: ['ignore', 'ignore', 'pipe'] });
   child.stderr?.on('data', (bytes: Buffer) => words.push(bytes));
   const ended = new Promise<VmplugError>((resolve) => {
-    child.once('error', (error) => resolve(failed(vm.name, error.message)));
+    child.once('error', (error) => resolve(notSpawned(vm.name, error)));
     child.once('close', (code, signal) => {
       const said = Buffer.concat(words).toString('utf8').trim();
-      resolve(failed(vm.name, said === '' ? `it ended with ${signal ?? code}` : said));
+      resolve(endedEarly(vm.name, said === '' ? `it ended with ${signal ?? code}` : said));
     });
   });
   try {
@@ -34,6 +34,29 @@ export async function probeMachine(
     await ended;
     rmSync(vm.qmpSocket, { force: true });
   }
+}
+
+function notSpawned(name: string, error: Error): VmplugError {
+  const isMissing = 'code' in error && error.code === 'ENOENT';
+  return isMissing ? withoutSetpriv('it is not installed', error) : failed(name, error.message);
+}
+
+/** busybox has a `setpriv` that knows no `--pdeathsig`, and says so; QEMU has no option of that name. */
+function endedEarly(name: string, words: string): VmplugError {
+  const refusal = words.split('\n').find((line) => /unrecognized option.*pdeathsig/.test(line));
+  return refusal === undefined
+    ? failed(name, words)
+    : withoutSetpriv(`it is not the one of util-linux (${refusal})`, new Error(words));
+}
+
+function withoutSetpriv(reason: string, cause: Error): VmplugError {
+  return new VmplugError('missing-package', {
+    action: 'start',
+    subject: 'setpriv',
+    reason,
+    hint: 'on Debian: apt-get install util-linux. QEMU is asked with it before a start with devices',
+    cause,
+  });
 }
 
 function failed(name: string, reason: string): VmplugError {
