@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import type { HostHooks } from '../../api/config.ts';
 import { VFIODeviceAPType } from '../../api/device-info.ts';
 import { attribute } from '../disk/block-device.ts';
-import { vfioError } from './vfio-errors.ts';
+import { mediatedDriverHint, vfioError } from './vfio-errors.ts';
 import { isBridge, mediatedTypeOf } from './vfio-function.ts';
 
 /**
@@ -61,7 +61,7 @@ export function groupOfMediated(source: string, by: 'mdev' | 'vfio-ap', director
   }
   return groupLink(source, directory, {
     reason: 'it is in no IOMMU group, because no driver has taken it',
-    hint: 'load the driver of its kind: modprobe vfio_mdev, vfio_ap or that of its vendor',
+    hint: mediatedDriverHint(basename(directory)),
   });
 }
 

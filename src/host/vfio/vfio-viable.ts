@@ -1,7 +1,7 @@
 import { VFIODeviceNormalType } from '../../api/device-info.ts';
 import type { NamedMember } from './iommu-group.ts';
 import { boundDriver, isVfioPciDriver } from './pci-driver.ts';
-import { vfioError } from './vfio-errors.ts';
+import { mediatedDriverHint, vfioError } from './vfio-errors.ts';
 
 /**
  * Sees that every member of an IOMMU group has a driver that gives it to a VM. The kernel
@@ -32,5 +32,5 @@ function hint(others: readonly { name: string; type: number }[]): string {
   const names = others.map(({ name }) => name).join(', ');
   return others.some(({ type }) => type === VFIODeviceNormalType)
     ? `give ${names} to vfio-pci: write vfio-pci to driver_override, unbind the driver, write the address to drivers_probe`
-    : `load the driver of ${names}: modprobe vfio_mdev, vfio_ap or that of its vendor`;
+    : mediatedDriverHint(names);
 }
