@@ -54,6 +54,19 @@ test('W13: ports are numbered by what the VM has: behind its bridges, no address
   );
 });
 
+test.each([
+  [0, 20, 8],
+  [5, 20, 3],
+  [0, 2, 2],
+])(
+  'of %i bridges and %i ports the first %i ports have I/O space for what needs it',
+  (bridges, count, open) => {
+    const ports = busDevices({ machine: 'q35', ports: count, bridges }).slice(bridges);
+    const has = ports.map((port) => port['io-reserve'] !== 0);
+    expect(has).toEqual(Array.from({ length: count }, (_, index) => index < open));
+  },
+);
+
 describe('7.5 QEMU cold-plug: the SCSI controller', () => {
   test('without a thread of its own', () => {
     expect(scsiArguments({ machine: 'pc' })).toEqual([

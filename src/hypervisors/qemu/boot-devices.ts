@@ -8,6 +8,8 @@ const firstSlot = 2;
 const freeSlots = 28;
 const functionsPerSlot = 8;
 const mostBridges = 5;
+/** I/O space has room for about ten bridges and ports, devices of the machine itself included (QEMU, docs/pcie.txt). */
+const mostWithIo = 8;
 /** Machines with a conventional PCI bus, or with room for a bridge to one. */
 const hasBridges: ReadonlySet<MachineType> = new Set(['q35', 'pc']);
 /** Machines with a root complex, whose ports take hot-plug. */
@@ -84,8 +86,8 @@ export function busDevices(vm: BusOptions): JsonObject[] {
       addr: `${port.slot.toString(16)}.${port.function}`,
       multifunction: isShared,
       chassis: bridges.length + index + 1,
-      // I/O space is enough for about ten ports, and modern virtio needs none.
-      'io-reserve': 0,
+      // QEMU opens no window then. Virtio needs none; a function that is passed through may have nothing but I/O BARs.
+      ...(bridges.length + index < mostWithIo ? {} : { 'io-reserve': 0 }),
     })),
   ];
 }
