@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { ensureGuestImage } from '../lab/guest/index.ts';
 import {
   ensurePackages,
+  kernelModulePackages,
   libvirtPackages,
   qemuPackages,
   scsiPackages,
@@ -28,9 +29,8 @@ try {
   if (!quick) {
     const say = (text: string): void => console.error(text);
     // All at once, before the suites that need them run side by side: apt serves one at a time.
-    await ensurePackages([...qemuPackages, ...testPackages, ...scsiPackages, ...libvirtPackages], {
-      onProgress: say,
-    });
+    const packages = [qemuPackages, testPackages, scsiPackages, kernelModulePackages, libvirtPackages];
+    await ensurePackages(packages.flat(), { onProgress: say });
     for (const architecture of ['amd64', 'arm64', 's390x'] as const) {
       await ensureGuestImage({ architecture, onProgress: say });
     }

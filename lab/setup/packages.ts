@@ -52,6 +52,14 @@ export const scsiPackages: readonly NeededPackage[] = [
   { package: 'tgt', provides: 'tgtd', why: 'to serve SCSI disks' },
 ];
 
+/** What compiles a module for a kernel of Debian, beside the packages of that kernel. */
+export const kernelModulePackages: readonly NeededPackage[] = [
+  { package: 'gcc-12', provides: 'gcc-12', why: 'to compile a kernel module' },
+  { package: 'make', provides: 'make', why: 'to compile a kernel module' },
+  { package: 'libelf1', provides: '/usr/lib/x86_64-linux-gnu/libelf.so.1', why: "for the kernel's objtool" },
+  { package: 'xz-utils', provides: 'xz', why: "to unpack the kernel's source" },
+];
+
 /** What a libvirtd started by hand needs, without systemd, networks or polkit. */
 export const libvirtPackages: readonly NeededPackage[] = [
   { package: 'libvirt-daemon', provides: '/usr/sbin/libvirtd', why: 'to compare with libvirt' },

@@ -6,10 +6,14 @@ import { inittab } from '../guest/init.ts';
 import { seen } from '../seen.ts';
 import { addNvme, hasNativeUse } from './devices.ts';
 import { driverOf } from './functions.ts';
+import { loadMtty, loopBackScript, makeMediated, mediatedDriver, removeScript } from './mediated.ts';
 import { until } from './outer.ts';
 import { useOuter } from './use-outer.ts';
 
-/** Goes over the inner guest's own files: the guest says on its console what its first NVMe disk begins with. */
+/**
+ * Goes over the inner guest's own files: the guest says on its console what its first NVMe disk begins with, and what
+ * its serial port on PCI gives back; the machine's own ports are not on PCI.
+ */
 const report = cpioArchive([
   { kind: 'file', path: 'etc/inittab', data: `${inittab}::once:/etc/report\n` },
   {
@@ -20,16 +24,23 @@ const report = cpioArchive([
 until [ -b /dev/nvme0n1 ]; do sleep 0.2; done
 IFS= read -r words </dev/nvme0n1
 echo "the disk begins with: $words" >/dev/console
+back=$(
+${loopBackScript('*', 'there and back')}
+)
+echo "the port gave back: $back" >/dev/console
 `,
   },
 ]);
 
-describe('a VM that is started with an NVMe disk', () => {
+describe('a VM that is started with an NVMe disk and a mediated device', () => {
   const outer = useOuter();
 
-  it('has it, and lets go of it as of one that was plugged later', async (context) => {
+  it('has them, and lets go of them as of ones that were plugged later', async (context) => {
     const host = outer();
     const { address } = await addNvme(host, { port: 0 }, { 0: 'cold words\n' });
+    const uuid = 'c9f1e8a6-5a3d-11e8-99ce-479cbab002e4';
+    await loadMtty(host);
+    await makeMediated(host, uuid);
     await writeFile(join(host.work, 'report.cpio'), report);
     await host.sh('cat /inner/initrd /work/report.cpio >/run/initrd');
 
@@ -43,22 +54,25 @@ describe('a VM that is started with an NVMe disk', () => {
       '--memory',
       '128M',
     ];
-    const sandbox = await host.ok<{ devices: { id: string }[] }>(
+    const sandbox = await host.ok<{ devices: { id: string; source: string }[] }>(
       ...['sandbox', 'run', 'cold', ...vm, '--qemu', '/q10/usr/bin/qemu-system-x86_64', '--timeout', '300s'],
-      ...['--wait', 'enumerated', '--cold-plug', `vfio:${address}`],
+      ...['--wait', 'enumerated', '--cold-plug', `vfio:${address}`, '--cold-plug', `mdev:${uuid}`],
     );
-    expect(sandbox.devices).toMatchObject([{ state: 'attached', kind: 'vfio', evidence: 'enumerated' }]);
+    const attached = { state: 'attached', kind: 'vfio', evidence: 'enumerated' };
+    expect(sandbox.devices).toMatchObject([attached, attached]);
     expect(await driverOf(host, address)).toBe('vfio-pci');
-    await host.sh(
-      `until grep 'begins with: cold words' /run/state/sandboxes/cold/console.log; do sleep 0.2; done`,
-    );
-    const facts = { kind: 'vfio-pci (NVMe)', machine: 'q35', qemu: '10.0.2' } as const;
-    seen(context, { ...facts, way: 'cold-plug', evidence: 'enumerated', address: 'PCI path' });
+    for (const words of ['begins with: cold words', 'gave back: there and back']) {
+      await host.sh(`until grep '${words}' /run/state/sandboxes/cold/console.log; do sleep 0.2; done`);
+    }
+    const facts = { machine: 'q35', qemu: '10.0.2', way: 'cold-plug', evidence: 'enumerated' } as const;
+    for (const kind of ['vfio-pci (NVMe)', 'vfio-pci (mediated device)'])
+      seen(context, { ...facts, kind, address: 'PCI path' });
 
-    const [{ id } = { id: '' }] = sandbox.devices;
-    expect(await host.ok('detach', 'cold', id, '--timeout', '300s')).toMatchObject({ state: 'released' });
-    expect(await driverOf(host, address)).toBe('nvme');
+    for (const { id } of sandbox.devices)
+      expect(await host.ok('detach', 'cold', id, '--timeout', '300s')).toMatchObject({ state: 'released' });
+    expect([await driverOf(host, address), await mediatedDriver(host, uuid)]).toEqual(['nvme', 'mtty']);
     await until('the disk is back', () => hasNativeUse(host, address));
+    await host.sh(removeScript(uuid));
     await host.ok('sandbox', 'stop', 'cold');
   });
 });

@@ -5,7 +5,7 @@ const nvme = ['crct10dif_generic', 'crc64_rocksoft', 'nvme'];
 
 export const outerModules: readonly string[] = [
   ...['virtio_pci', 'virtio_blk', 'crc32c_generic', 'ext4', 'virtio_console', '9pnet_virtio', '9p'],
-  ...['vfio_iommu_type1', 'vfio_pci', 'kvm_amd'],
+  ...['vfio_iommu_type1', 'vfio_pci', 'mdev', 'kvm_amd'],
   ...[...nvme, 'e1000', 'e1000e', 'igb', 'igbvf', 'af_packet'],
 ];
 

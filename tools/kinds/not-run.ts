@@ -7,9 +7,5 @@ export interface NotRun {
 
 /** Kinds that vmplug plugs and no test can: the table says so. */
 export const notRun: readonly NotRun[] = [
-  {
-    kind: 'vfio-pci of a mediated device',
-    reason: 'needs a parent device that makes them; Debian builds none of the sample drivers',
-  },
   { kind: 'vfio-ap', reason: 'needs crypto adapters of an s390x host' },
 ];
