@@ -69,6 +69,8 @@ export async function dialFailure(path: string, cause: NodeJS.ErrnoException): P
       return (await isOtherFile(path))
         ? error('not-qmp', 'it is not a socket', 'not-a-socket', giveQmp)
         : error('vm-gone', 'nobody listens on it any more', 'refused', notThere);
+    case 'ECONNRESET':
+      return error('vm-gone', 'it was closed before the connection was taken', 'reset', notThere);
     case 'EPROTOTYPE':
       return error('not-qmp', 'it is not a stream socket', 'not-a-socket', giveQmp);
     case 'EACCES':

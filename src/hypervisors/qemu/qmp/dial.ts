@@ -11,7 +11,7 @@ const backlogRetryMs = 10;
 /**
  * Connects to a UNIX socket. `stop` ends the attempt; its reason may be a `GaveUp`.
  * @throws VmplugError `invalid-argument` (impossible path; `facts.reason` `denied`: no permission), `vm-gone`
- *   (`facts.reason`: `no-socket` or `refused`), `not-qmp` (not such a socket), `monitor-busy`, `aborted`
+ *   (`facts.reason`: `no-socket`, `refused` or `reset`), `not-qmp` (not such a socket), `monitor-busy`, `aborted`
  */
 export async function dial(path: string, stop: AbortSignal): Promise<Socket> {
   checkPath(path);
