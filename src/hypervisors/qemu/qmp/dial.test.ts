@@ -35,5 +35,9 @@ test('a server that ends before it has taken the connection is a VM that has gon
 
 test('the same, where the kernel says so to the one who connects', async () => {
   const cause = Object.assign(new Error('connect ECONNRESET'), { code: 'ECONNRESET' });
-  expect(await dialFailure('qmp', cause)).toMatchObject({ code: 'vm-gone', facts: { reason: 'reset' }, cause });
+  expect(await dialFailure('qmp', cause)).toMatchObject({
+    code: 'vm-gone',
+    facts: { reason: 'reset' },
+    cause,
+  });
 });
