@@ -68,7 +68,7 @@ export class Agent implements Disposable {
   }
 
   /**
-   * Starts it. `work` is the folder that is `/work` in the outer guest, `start` runs a script there.
+   * Starts it. `work` is the folder that is `/given` in the outer guest, `start` runs a script there.
    */
   static async start(
     socketPath: string,
@@ -88,7 +88,7 @@ export class Agent implements Disposable {
         else socket.destroy(new Error(`the agent said ${line}`));
       });
     });
-    await start('setsid node /work/agent.mjs /dev/hvc0 </dev/null >/run/agent.log 2>&1 &');
+    await start('setsid node /given/agent.mjs /dev/hvc0 </dev/null >/run/agent.log 2>&1 &');
     await ready;
     return agent;
   }

@@ -42,7 +42,7 @@ describe('a VM that is started with an NVMe disk and a mediated device', () => {
     await loadMtty(host);
     await makeMediated(host, uuid);
     await writeFile(join(host.work, 'report.cpio'), report);
-    await host.sh('cat /inner/initrd /work/report.cpio >/run/initrd');
+    await host.sh('cat /inner/initrd /given/report.cpio >/run/initrd');
 
     const vm = [
       '--kernel',

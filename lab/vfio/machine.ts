@@ -20,7 +20,7 @@ export interface OuterChannels {
   readonly directory: string;
   /** The folder that the guest mounts with the tag `checkout`. */
   readonly checkout: string;
-  /** The folder that the guest mounts with the tag `work`. */
+  /** The folder that the guest mounts with the tag `given`. */
   readonly work: string;
 }
 
@@ -73,7 +73,7 @@ export function outerArguments(files: OuterFiles, channels: OuterChannels, iommu
       'e1000,id=bridged,bus=bridge,addr=0x1,netdev=net-bridged,romfile=',
     ],
     ...share('checkout', channels.checkout),
-    ...share('work', channels.work),
+    ...share('given', channels.work),
     ...['-device', 'virtio-serial-pci,id=serial,bus=pcie.0'],
     ...[...socket('agent', sockets.agent), '-device', 'virtconsole,chardev=agent,bus=serial.0'],
     ...[...socket('inner', sockets.inner), '-device', 'virtconsole,chardev=inner,bus=serial.0'],

@@ -16,7 +16,7 @@ export async function loadMtty(outer: Outer): Promise<void> {
   const version = /Debian (\S+)/.exec(build)?.[1];
   if (version === undefined) throw new Error(`the outer guest's kernel is not Debian's: ${build}`);
   await copyFile(await mttyModule({ release, version }), join(outer.work, 'mtty.ko'));
-  await outer.sh('insmod /work/mtty.ko');
+  await outer.sh('insmod /given/mtty.ko');
 }
 
 /** Makes a mediated device with one serial port (Linux, Documentation/driver-api/vfio-mediated-device.rst). */

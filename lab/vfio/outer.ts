@@ -24,7 +24,7 @@ const environment = `export PATH=/usr/sbin:/usr/bin:/bin HOME=/run/home VMPLUG_S
 
 /** What vmplug is on this host at the moment, and the folder for what tests put there. */
 const mountShares = `set -e
-for share in checkout work; do
+for share in checkout given; do
   mount -t 9p -o trans=virtio,version=9p2000.L,ro,msize=262144,cache=loose $share /$share
 done
 mkdir -p /run/home
@@ -52,7 +52,7 @@ async function remove(directory: string): Promise<void> {
 /** A machine with an IOMMU and a running VM in it. It ends with its handle. */
 export class Outer implements AsyncDisposable {
   readonly qmp: QmpConnection;
-  /** On this host; what is put here is at `/work` in the outer guest. */
+  /** On this host; what is put here is at `/given` in the outer guest. */
   readonly work: string;
   readonly #directory: string;
   readonly #qemu: QemuProcess;

@@ -40,7 +40,7 @@ export async function makeTree(tree: string, sources: TreeSources): Promise<void
     'var',
     'lib',
     'checkout',
-    'work',
+    'given',
     'inner',
   ])
     await mkdir(join(tree, folder), { recursive: true });
